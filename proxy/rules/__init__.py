@@ -1,0 +1,1 @@
+"""Rules: what to do about the conflicts of a table, and the statements that do it."""
