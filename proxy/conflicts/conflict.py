@@ -1,0 +1,64 @@
+"""One duplicate-key error, or one that a rule prevented, as a value."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What became of a conflict, as the client saw it."""
+
+    RETURNED = "returned"
+    """The server's duplicate-key error went to the client."""
+    KEPT = "kept"
+    """The row that was there stays as it was; the client got an OK."""
+    UPDATED = "updated"
+    """The row that was there was changed; the client got an OK."""
+    REPLACED = "replaced"
+    """The row that was there was deleted and the offered one inserted; the client got an OK."""
+    REFUSED = "refused"
+    """The guard refused to touch the row; the client got the duplicate-key error."""
+    FAILED = "failed"
+    """The second statement failed; the client got an error."""
+    INSERTED = "inserted"
+    """The row in the way was gone by the time of the second statement: the offered row is in the table."""
+    UNKNOWN = "unknown"
+    """The reply does not tell, as with one affected row under CLIENT_FOUND_ROWS."""
+
+
+class Cause(StrEnum):
+    """Why a conflict happened."""
+
+    RETRY = "retry"
+    RACE = "race"
+    BULK = "bulk"
+    EXISTING = "existing"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """All that is known of one conflict.
+
+    at: seconds since the epoch. thread_id: the server's connection id. client: the client's address.
+    schema, table: None where neither the statement nor the server's message tells.
+    key: the unique index, without its table; "unknown" where the message does not tell.
+    entry: the value in conflict as the server printed it: personal data, never to be shown as it is by default.
+    statement: the statement's verb in lower case. rule: the name of the rule that was in charge, if any.
+    errno: the server's error number; 1062 for a conflict that a rule prevented.
+    latency: seconds from the conflict to the client's reply; None where there was no second statement.
+    """
+
+    at: float
+    thread_id: int
+    user: str
+    client: str
+    schema: str | None
+    table: str | None
+    key: str
+    entry: str | None
+    statement: str
+    outcome: Outcome
+    rule: str | None
+    errno: int
+    latency: float | None
+    cause: Cause = Cause.UNKNOWN

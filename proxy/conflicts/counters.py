@@ -1,0 +1,129 @@
+"""What a process counts: plain integers, cheap to bump on the data path and read only when somebody scrapes them."""
+
+from typing import TypeVar
+
+from proxy.conflicts.labels import OTHER, CauseLabels, ConflictLabels
+
+_Key = TypeVar("_Key")
+
+BUCKETS = 27
+"""Bucket i of a Durations holds what took at most 2**i microseconds (1 us to 67 s); one more holds the rest."""
+
+
+class Durations:
+    """A histogram of durations whose buckets are powers of two of a microsecond, not cumulated."""
+
+    __slots__ = ("buckets", "sum")
+
+    def __init__(self) -> None:
+        self.buckets = [0] * (BUCKETS + 1)
+        self.sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one duration, given in seconds."""
+        # Less a picosecond: a duration of exactly 2**i us belongs to bucket i, as Prometheus's `le` has it.
+        bucket = int(seconds * 1e6 - 1e-6).bit_length()
+        self.buckets[bucket if bucket < BUCKETS else BUCKETS] += 1
+        self.sum += seconds
+
+
+class Counters:
+    """All counters of a process.
+
+    max_series: how many series keyclash_conflicts_total, keyclash_conflict_causes_total and keyclash_mysql_errors_total
+    may each have before new tables, keys and codes go to "__other__". It bounds the memory that a hostile client can
+    take; what remains beyond it is bounded by the closed sets and the rules of the other labels.
+    """
+
+    __slots__ = (
+        "_max_series",
+        "bytes_received",
+        "bytes_sent",
+        "causes",
+        "command_durations",
+        "commands",
+        "conflicts",
+        "errors",
+        "last_reload_at",
+        "last_reload_successful",
+        "resolution_durations",
+        "rewrites",
+        "sessions",
+        "sessions_total",
+        "skipped",
+    )
+
+    def __init__(self, max_series: int = 1000) -> None:
+        self._max_series = max_series
+        self.commands = [0] * 256
+        """Commands by their first byte: the fast path bumps it in place."""
+        self.bytes_received = 0
+        """Bytes read from clients."""
+        self.bytes_sent = 0
+        """Bytes written to clients."""
+        self.sessions = 0
+        """Sessions open now."""
+        self.sessions_total: dict[str, int] = {}
+        self.errors: dict[int | str, int] = {}
+        self.command_durations = Durations()
+        self.resolution_durations = Durations()
+        self.rewrites: dict[tuple[str, str, str, str], int] = {}
+        self.skipped: dict[tuple[str, str], int] = {}
+        self.conflicts: dict[ConflictLabels, int] = {}
+        self.causes: dict[CauseLabels, int] = {}
+        self.last_reload_successful = False
+        self.last_reload_at = 0.0
+
+    def session_opened(self) -> None:
+        """Count a session that begins."""
+        self.sessions += 1
+
+    def session_closed(self, result: str) -> None:
+        """Count a session that ended; result is a word of a closed set."""
+        self.sessions -= 1
+        _bump(self.sessions_total, result)
+
+    def observe_command(self, seconds: float) -> None:
+        """Count how long a command took, from its last byte to the end of its reply."""
+        self.command_durations.observe(seconds)
+
+    def observe_resolution(self, seconds: float) -> None:
+        """Count how much longer a client waited because of a second statement."""
+        self.resolution_durations.observe(seconds)
+
+    def error(self, code: int) -> None:
+        """Count an ERR packet of the server. SIGNAL lets a client invent codes, so their number is capped."""
+        _bump(self.errors, code if code in self.errors or len(self.errors) < self._max_series else OTHER)
+
+    def rewrite(self, rule: str, when: str, protocol: str, result: str) -> None:
+        """Count a statement that a rule rewrote; when: conflict or always; protocol: text or prepared."""
+        _bump(self.rewrites, (rule, when, protocol, result))
+
+    def skip(self, rule: str, reason: str) -> None:
+        """Count an INSERT into a table with a rule that was left alone, and why."""
+        _bump(self.skipped, (rule, reason))
+
+    def conflict(self, labels: ConflictLabels) -> None:
+        """Count a conflict; past the cap its schema, table and key become "__other__"."""
+        if labels not in self.conflicts and len(self.conflicts) >= self._max_series:
+            labels = labels._replace(schema=OTHER, table=OTHER, key=OTHER)
+        _bump(self.conflicts, labels)
+
+    def cause(self, labels: CauseLabels) -> None:
+        """Count the cause of a conflict; past the cap its schema, table and key become "__other__"."""
+        if labels not in self.causes and len(self.causes) >= self._max_series:
+            labels = labels._replace(schema=OTHER, table=OTHER, key=OTHER)
+        _bump(self.causes, labels)
+
+    def reload_succeeded(self, at: float) -> None:
+        """Note that the configuration was loaded, at so many seconds since the epoch."""
+        self.last_reload_successful = True
+        self.last_reload_at = at
+
+    def reload_failed(self) -> None:
+        """Note that the configuration could not be loaded, so that the one before is still in force."""
+        self.last_reload_successful = False
+
+
+def _bump(counts: dict[_Key, int], key: _Key) -> None:
+    counts[key] = counts.get(key, 0) + 1

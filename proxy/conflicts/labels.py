@@ -1,0 +1,59 @@
+"""Label values that are valid UTF-8 and come from a closed set wherever a client could invent them."""
+
+from typing import NamedTuple
+
+from proxy.conflicts.conflict import Cause, Conflict, Outcome
+
+OTHER = "__other__"
+STATEMENTS = frozenset(
+    {"insert", "replace", "update", "load", "call", "alter", "create", "execute", "select", "set", "use"}
+)
+"""The verbs that are told apart; every other one is "other"."""
+
+
+class ConflictLabels(NamedTuple):
+    """The labels of keyclash_conflicts_total in the order of exposition; "" stands for not known, or none."""
+
+    schema: str
+    table: str
+    key: str
+    statement: str
+    outcome: Outcome
+    rule: str
+
+
+class CauseLabels(NamedTuple):
+    """The labels of keyclash_conflict_causes_total in the order of exposition."""
+
+    schema: str
+    table: str
+    key: str
+    cause: Cause
+
+
+def printable(text: str) -> str:
+    r"""Turn text that may hold bytes as lone surrogates (PEP 383) into valid Unicode: such a byte becomes `\xNN`."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def statement_label(verb: str) -> str:
+    """Name the verb of a statement as a label: one of STATEMENTS, or "other"."""
+    return verb if verb in STATEMENTS else "other"
+
+
+def conflict_labels(conflict: Conflict) -> ConflictLabels:
+    """Name the labels under which a conflict is counted."""
+    return ConflictLabels(
+        printable(conflict.schema or ""),
+        printable(conflict.table or ""),
+        printable(conflict.key),
+        statement_label(conflict.statement),
+        conflict.outcome,
+        conflict.rule or "",
+    )
+
+
+def cause_labels(conflict: Conflict) -> CauseLabels:
+    """Name the labels under which a conflict's cause is counted."""
+    labels = conflict_labels(conflict)
+    return CauseLabels(labels.schema, labels.table, labels.key, conflict.cause)
