@@ -1,0 +1,73 @@
+"""Packets: a header of four bytes (payload length, 3 bytes little-endian; sequence id, 1 byte) and the payload.
+
+A payload of exactly 16 MiB - 1 bytes continues in the next packet, and ends with a shorter (perhaps empty) one.
+Source: MySQL Internals, "Protocol Basics: MySQL Packets".
+"""
+
+from proxy.wire.errors import ProtocolError
+
+HEADER = 4
+MAX_PAYLOAD = 0xFFFFFF
+
+
+def frame(payload: bytes, sequence: int) -> bytes:
+    """Put a payload of any size into as many packets as it needs.
+
+    Args:
+        payload: the payload.
+        sequence: the first packet's sequence id; later ones count on, modulo 256.
+    """
+    length = len(payload)
+    if length < MAX_PAYLOAD:
+        return length.to_bytes(3, "little") + bytes((sequence & 0xFF,)) + payload
+    parts = []
+    for number, start in enumerate(range(0, length + 1, MAX_PAYLOAD)):
+        part = payload[start : start + MAX_PAYLOAD]
+        parts.append(len(part).to_bytes(3, "little") + bytes(((sequence + number) & 0xFF,)) + part)
+    return b"".join(parts)
+
+
+def packet_count(length: int) -> int:
+    """Return how many packets carry a payload of this many bytes."""
+    return length // MAX_PAYLOAD + 1
+
+
+class PacketBuffer:
+    """Gathers bytes into whole packets, for the login and other small conversations.
+
+    Args:
+        limit: the largest payload in bytes that is accepted.
+    """
+
+    __slots__ = ("_data", "_limit")
+
+    def __init__(self, limit: int) -> None:
+        self._data = b""
+        self._limit = limit
+
+    def feed(self, data: bytes) -> None:
+        """Add bytes as they came."""
+        self._data += data
+
+    def next(self) -> tuple[int, bytes] | None:
+        """Take the next whole packet: its sequence id and payload; None while it is not whole.
+
+        Raises:
+            ProtocolError: the payload announced is larger than the limit.
+        """
+        data = self._data
+        if len(data) < HEADER:
+            return None
+        length = int.from_bytes(data[:3], "little")
+        if length > self._limit:
+            raise ProtocolError(f"a packet of {length} bytes is over the limit of {self._limit}")
+        end = HEADER + length
+        if len(data) < end:
+            return None
+        self._data = data[end:]
+        return data[3], data[HEADER:end]
+
+    def take_rest(self) -> bytes:
+        """Take all bytes that no packet has claimed."""
+        rest, self._data = self._data, b""
+        return rest
