@@ -1,7 +1,16 @@
-"""The text of a duplicate-key error: which value, which table, which key."""
+"""The text of a duplicate-key error: which value, which table, which key.
 
-import re
+A value holds whatever a client sent, quotes and all, and neither server escapes it. So a text is taken apart with the
+servers' own templates: what stands before the value is matched from the left, what stands after it from the right, and
+a value that imitates the text around it deceives nobody. A text that fits no template, or was cut, tells nothing.
+"""
+
+import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from proxy.conflicts import templates
+from proxy.conflicts.labels import printable
 
 ER_DUP_KEY = 1022
 ER_DUP_ENTRY = 1062
@@ -14,8 +23,42 @@ ER_DUP_UNKNOWN_IN_INDEX = 1859
 UNKNOWN = "unknown"
 """The key of a message that does not tell it."""
 
-_ENGLISH = re.compile(rb"Duplicate entry '(?s:(.*))' for key '(?s:(.*))'")
-_DUPLICATES = frozenset((1022, 1062, 1569, 1586, 1761, 1762, 1859))
+MAX_TEXT = 2048
+"""A server's text has at most 512 bytes (MYSQL_ERRMSG_SIZE); what is far longer is not a server's."""
+
+CHARSETS = (
+    "utf_8",
+    "cp1252",
+    "iso8859_2",
+    "cp1250",
+    "iso8859_7",
+    "cp1251",
+    "koi8_r",
+    "koi8_u",
+    "cp866",
+    "iso8859_9",
+    "iso8859_13",
+    "cp1257",
+    "cp850",
+    "cp852",
+    "mac_roman",
+    "mac_latin2",
+    "hp_roman8",
+    "cp932",
+    "euc_jp",
+    "euc_kr",
+    "gb18030",
+    "gb2312",
+    "big5",
+    "iso8859_8",
+    "cp1256",
+    "tis_620",
+    "ascii",
+)
+"""The charsets that character_set_results may have, in Python's words, the commonest first."""
+
+WIDE_CHARSETS = ("utf_32_be", "utf_16_be", "utf_16_le")
+"""The charsets utf32, utf16 (and ucs2), utf16le."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +74,132 @@ class Duplicate:
     key: str
 
 
+NOTHING = Duplicate(None, None, UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The fields of a kind of text in their order, and the text in every language."""
+
+    fields: tuple[str, ...]
+    texts: tuple[str, ...]
+
+    @property
+    def names_before(self) -> int:
+        """How many names stand before the value."""
+        return self.fields.index("entry") if "entry" in self.fields else 0
+
+
+_WITH_KEY = (
+    Layout(("entry", "key"), templates.DUP_ENTRY),
+    Layout(("entry", "key"), templates.AUTO_INCREMENT),
+)
+_LAYOUTS: dict[int, tuple[Layout, ...]] = {
+    ER_DUP_KEY: (Layout(("table",), templates.DUP_KEY),),
+    ER_DUP_ENTRY: _WITH_KEY,
+    ER_DUP_ENTRY_AUTOINCREMENT_CASE: _WITH_KEY,
+    ER_DUP_ENTRY_WITH_KEY_NAME: _WITH_KEY,
+    ER_FOREIGN_DUPLICATE_KEY_WITH_CHILD_INFO: (
+        Layout(("parent", "entry", "table", "key"), templates.FOREIGN_WITH_CHILD),
+    ),
+    ER_FOREIGN_DUPLICATE_KEY_WITHOUT_CHILD_INFO: (Layout(("parent", "entry"), templates.FOREIGN_WITHOUT_CHILD),),
+    ER_DUP_UNKNOWN_IN_INDEX: (Layout(("key",), templates.DUP_UNKNOWN),),
+}
+_KEYS_WITH_TABLE = frozenset((ER_DUP_ENTRY, ER_DUP_ENTRY_AUTOINCREMENT_CASE, ER_DUP_ENTRY_WITH_KEY_NAME))
+
+
 def is_duplicate(errno: int) -> bool:
     """Whether the server's error number is 1062 or one of its relatives."""
-    return errno in _DUPLICATES
+    return errno in _LAYOUTS
 
 
 def parse(errno: int, message: bytes, mariadb: bool, expected_table: str | None = None) -> Duplicate:
-    """Read the text of an ERR packet whose number is a duplicate's.
+    """Read the text of an ERR packet whose number is_duplicate.
 
     message: the text as the server sent it, in any of its languages, in the charset of character_set_results.
-    mariadb: whether the server is MariaDB, which does not put the table before the key.
+    mariadb: whether the server is MariaDB, which does not put the table before the key; MySQL does from 8.0.19 on.
     expected_table: the statement's table, which tells the table from the key where names hold dots.
     """
-    match = _ENGLISH.fullmatch(message)
-    if match is None:
-        return Duplicate(None, None, UNKNOWN)
-    entry, key = (part.decode("utf-8", "backslashreplace") for part in match.groups())
-    if mariadb or "." not in key:
-        return Duplicate(entry, None, key)
-    table, _, key = key.partition(".")
-    return Duplicate(entry, table, key)
+    fields = _fields(errno, _narrow(message)) if len(message) <= MAX_TEXT else None
+    if fields is None:
+        return NOTHING
+    text = {name: field.decode("utf-8", "backslashreplace") for name, field in fields.items()}
+    table, key = text.get("table"), text.get("key", UNKNOWN)
+    if not mariadb and errno in _KEYS_WITH_TABLE:
+        table, key = split_key(key, expected_table)
+    # "*UNKNOWN*" is MySQL's word for a key that the storage engine did not tell (print_keydup_error).
+    return Duplicate(text.get("entry"), table or None, UNKNOWN if key in ("", "*UNKNOWN*") else key)
+
+
+def split_key(key: str, expected_table: str | None) -> tuple[str | None, str]:
+    """Split MySQL's `table.key` into the table, None if there is none, and the key.
+
+    Nothing quotes the names and either may hold dots: the expected table is tried first, then the first dot is taken,
+    as index names hold dots (migration tools put the schema into them) more often than table names do.
+    """
+    if expected_table is not None:
+        expected = printable(expected_table)
+        table, dot, rest = key[: len(expected)], key[len(expected) : len(expected) + 1], key[len(expected) + 1 :]
+        if dot == "." and table.lower() == expected.lower():
+            return table, rest
+    if key.endswith(".PRIMARY"):
+        table, _, key = key.rpartition(".")
+        return table or None, key
+    table, dot, rest = key.partition(".")
+    return (table, rest) if table and rest else (None, key)
+
+
+def _narrow(message: bytes) -> bytes:
+    """Turn a text in UTF-16 or UTF-32 into UTF-8.
+
+    No other text holds a NUL: MySQL ends a value at one, MariaDB escapes it.
+    """
+    if b"\0" in message:
+        for charset in WIDE_CHARSETS:
+            text = message.decode(charset, "backslashreplace")
+            if "'" in text:
+                return text.encode()
+    return message
+
+
+@functools.cache
+def _splitters(errno: int) -> tuple[tuple[Layout, tuple[bytes, ...]], ...]:
+    """Return every template of an error in every charset, as the texts between its fields, without repetitions."""
+    return tuple(dict.fromkeys(_encoded(errno)))
+
+
+def _encoded(errno: int) -> Iterator[tuple[Layout, tuple[bytes, ...]]]:
+    for charset in CHARSETS:
+        for layout in _LAYOUTS[errno]:
+            for text in layout.texts:
+                yield layout, tuple(_escaped(part, charset) for part in text.split("%s"))
+
+
+def _escaped(text: str, charset: str) -> bytes:
+    r"""Encode a text as a server does: what the charset lacks becomes `\306F` (convert_error_message)."""
+    return b"".join(char.encode(charset, "ignore") or b"\\%04X" % ord(char) for char in text)
+
+
+def _fields(errno: int, message: bytes) -> dict[str, bytes] | None:
+    for layout, parts in _splitters(errno):
+        if message.startswith(parts[0]) and message.endswith(parts[-1]):
+            fields = _split(message[len(parts[0]) : len(message) - len(parts[-1])], parts[1:-1], layout.names_before)
+            if fields is not None:
+                return dict(zip(layout.fields, fields, strict=True))
+    return None
+
+
+def _split(body: bytes, separators: tuple[bytes, ...], names_before: int) -> list[bytes] | None:
+    """Split at the separators: the first so many from the left, the others from the right; None if one is missing."""
+    before, after = [], []
+    for separator in separators[:names_before]:
+        field, found, body = body.partition(separator)
+        if not found:
+            return None
+        before.append(field)
+    for separator in reversed(separators[names_before:]):
+        body, found, field = body.rpartition(separator)
+        if not found:
+            return None
+        after.append(field)
+    return [*before, body, *reversed(after)]
