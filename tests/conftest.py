@@ -1,0 +1,56 @@
+"""Fixtures for tests that need a real server.
+
+A server that cannot be had is an error, never a skip: a test that did not run proves nothing.
+"""
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.accounts import AccountMaker, account_maker
+from tests.servers.launch import Server, start
+from tests.servers.recipes import ServerName
+
+
+def _session_server(name: ServerName, paths: pytest.TempPathFactory) -> Iterator[Server]:
+    server = start(name, paths.mktemp(name))
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def mysql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A MySQL server for the whole test run."""
+    yield from _session_server("mysql", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A MariaDB server for the whole test run."""
+    yield from _session_server("mariadb", tmp_path_factory)
+
+
+@pytest.fixture(scope="session", params=["mysql", "mariadb"])
+def server(request: pytest.FixtureRequest) -> Server:
+    """Each of the servers in turn; `@pytest.mark.parametrize("server", ["mysql"], indirect=True)` for one only."""
+    found: Server = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[str]:
+    """The name of a new, empty schema on `server`, dropped after the test."""
+    name = f"test_{secrets.token_hex(6)}"
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    yield name
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE {name}")
+
+
+@pytest.fixture
+def make_account(server: Server) -> Iterator[AccountMaker]:
+    """Makes accounts on `server` that are dropped after the test."""
+    with account_maker(server) as make:
+        yield make
