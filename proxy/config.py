@@ -1,14 +1,18 @@
 """YAML files into frozen, validated values; every mistake is told with its file and line, all of them at once."""
 
+import difflib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar, get_type_hints
 
-from pydantic import BeforeValidator, ConfigDict, Strict
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, ConfigDict, Strict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 FORBID: Final = ConfigDict(extra="forbid")
 """The pydantic configuration of every section: a key that it does not know is a mistake."""
@@ -16,7 +20,7 @@ FORBID: Final = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake in a file: where it stands and what was expected there."""
+    """One mistake in a file: where it stands (line 0: the file as a whole) and what was expected there."""
 
     file: str
     line: int
@@ -24,8 +28,8 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        key = f"{self.key}: " if self.key else ""
-        return f"{self.file}:{self.line}: {key}{self.message}"
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
 
 
 class ConfigError(Exception):
@@ -219,3 +223,251 @@ class ProxyConfig:
     limits: Limits = field(default_factory=Limits)
     log: Log = field(default_factory=Log)
     conflicts: Conflicts = field(default_factory=Conflicts)
+
+
+def load_config(path: Path) -> ProxyConfig:
+    """Read config/proxy.yaml; the files that it names are relative to its own folder.
+
+    Raises ConfigError with every mistake of the file.
+    """
+    document = read_yaml(path)
+    config, problems = validate(document, ProxyConfig)
+    if config is None or problems or (problems := _contradictions(document, config)):
+        raise ConfigError(problems)
+    here = path.parent
+    client, backend = config.client_tls, config.backend_tls
+    return replace(
+        config,
+        rules=_beside(here, config.rules),
+        client_tls=replace(client, cert=_beside(here, client.cert), key=_beside(here, client.key)),
+        backend_tls=replace(
+            backend,
+            ca=_beside(here, backend.ca),
+            cert=_beside(here, backend.cert),
+            key=_beside(here, backend.key),
+            server_public_key=_beside(here, backend.server_public_key),
+        ),
+    )
+
+
+def _beside(folder: Path, path: Path | None) -> Path | None:
+    return None if path is None else folder / path
+
+
+def _contradictions(document: "Document", config: ProxyConfig) -> list[Problem]:
+    """Find values that are right alone and wrong together."""
+    found: list[tuple[Loc, str]] = []
+    client, backend = config.client_tls, config.backend_tls
+    if (client.cert is None) != (client.key is None):
+        found.append((("client_tls",), "one of cert and key is missing (expected both, or neither)"))
+    if (backend.cert is None) != (backend.key is None):
+        found.append((("backend_tls",), "one of cert and key is missing (expected both, or neither)"))
+    if backend.mode in (BackendTlsMode.VERIFY_CA, BackendTlsMode.VERIFY_IDENTITY) and backend.ca is None:
+        found.append(
+            (("backend_tls", "mode"), f"{backend.mode} checks the backend's certificate (expected a ca as well)")
+        )
+    if (client.mode is ClientTlsMode.PASSTHROUGH) and backend.mode not in (
+        BackendTlsMode.AS_CLIENT,
+        BackendTlsMode.PREFERRED,
+    ):
+        found.append(
+            (
+                ("backend_tls", "mode"),
+                "client_tls PASSTHROUGH leaves TLS to the client (expected AS_CLIENT or PREFERRED)",
+            )
+        )
+    if config.listen == config.backend and config.listen.port:
+        found.append((("backend",), f"{config.backend} is where the proxy itself listens (expected the MySQL server)"))
+    if config.listen == config.admin and config.listen.port:
+        found.append((("admin",), f"{config.admin} is where clients connect (expected another port)"))
+    return [document.problem(loc, message) for loc, message in found]
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# YAML with line numbers
+
+
+Loc = tuple[str | int, ...]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed YAML file: its plain data, the line of every key in it, and the mistakes that YAML itself forgives."""
+
+    file: str
+    data: object
+    lines: Mapping[Loc, int]
+    problems: tuple[Problem, ...]
+
+    def line(self, loc: Loc) -> int:
+        """Give the line (from 1) of the key at `loc`, or of the nearest of its parents that is in the file."""
+        while loc not in self.lines:
+            loc = loc[:-1]
+        return self.lines[loc]
+
+    def problem(self, loc: Loc, message: str) -> Problem:
+        """Tell a mistake at `loc`."""
+        return Problem(self.file, self.line(loc), _dotted(loc), message)
+
+
+def load_yaml(path: Path, model: type[T]) -> T:
+    """Read a YAML file into `model`, a dataclass that pydantic can validate.
+
+    Raises ConfigError with every mistake of the file: syntax, duplicate keys, unknown keys, wrong values.
+    """
+    value, problems = validate(read_yaml(path), model)
+    if value is None or problems:
+        raise ConfigError(problems)
+    return value
+
+
+def read_yaml(path: Path) -> Document:
+    """Parse one YAML document; raises ConfigError if it cannot be read or is no YAML."""
+    file = str(path)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError([Problem(file, 0, "", f"cannot be read: {error.strerror} (expected a YAML file)")]) from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError([Problem(file, line, "", "a byte that is no UTF-8 (expected UTF-8 text)")]) from None
+    yaml = YAML(typ="safe", pure=True)
+    yaml.allow_duplicate_keys = True
+    lines: dict[Loc, int] = {(): 1}
+    problems: list[Problem] = []
+    try:
+        node = yaml.compose(text)
+        if node is not None:
+            _walk(node, (), _Walk(file, lines, problems, set()))
+        data = None if node is None else yaml.constructor.construct_document(node)
+    except YAMLError as error:
+        raise ConfigError([_syntax(file, text, error)]) from None
+    return Document(file, data, lines, tuple(problems))
+
+
+def validate(document: Document, model: type[T], loc: Loc = ()) -> tuple[T | None, list[Problem]]:
+    """Turn the data of a document (or the part of it at `loc`) into `model`.
+
+    Returns the value, or None if it is wrong, and every mistake found; for the whole document also YAML's own.
+    """
+    data = document.data
+    for step in loc:
+        data = data[step]  # type: ignore[index]  # loc was walked by the caller
+    problems = list(document.problems) if not loc else []
+    try:
+        return TypeAdapter(model).validate_python({} if data is None and not loc else data), problems
+    except ValidationError as error:
+        problems += [_explained(document, model, loc, detail) for detail in error.errors(include_url=False)]
+        return None, problems
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    file: str
+    lines: dict[Loc, int]
+    problems: list[Problem]
+    seen: set[int]
+
+
+def _walk(node: Node, loc: Loc, walk: _Walk) -> None:
+    """Note the line of every key and item; aliases are entered once only, so neither loops nor bombs hurt."""
+    if id(node) in walk.seen:
+        return
+    walk.seen.add(id(node))
+    if isinstance(node, SequenceNode):
+        for index, item in enumerate(node.value):
+            walk.lines[*loc, index] = item.start_mark.line + 1
+            _walk(item, (*loc, index), walk)
+    elif isinstance(node, MappingNode):
+        for key, value in node.value:
+            _walk_key(key, loc, walk)
+            _walk(value, (*loc, str(key.value)), walk)
+
+
+def _walk_key(key: Node, loc: Loc, walk: _Walk) -> None:
+    here, line = (*loc, str(key.value)), key.start_mark.line + 1
+    if here in walk.lines:
+        first = walk.lines[here]
+        message = f"given twice, first in line {first} (expected each key once)"
+        walk.problems.append(Problem(walk.file, line, _dotted(here), message))
+    walk.lines.setdefault(here, line)
+
+
+def _syntax(file: str, text: str, error: YAMLError) -> Problem:
+    """Tell where the text stops being YAML."""
+    if isinstance(error, MarkedYAMLError) and (mark := error.problem_mark or error.context_mark) is not None:
+        what = ", ".join(part for part in (error.context, error.problem) if part)
+        return Problem(file, mark.line + 1, "", f"{what}, at column {mark.column + 1} (expected YAML)")
+    position = getattr(error, "position", 0)
+    reason = getattr(error, "reason", error)
+    return Problem(file, text.count("\n", 0, position) + 1, "", f"{reason} (expected YAML)")
+
+
+def _dotted(loc: Loc) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc).lstrip(".")
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# pydantic's errors in our own words
+
+
+def _explained(document: Document, model: object, prefix: Loc, error: ErrorDetails) -> Problem:
+    loc = (*prefix, *error["loc"])
+    kind = error["type"]
+    if kind in ("unexpected_keyword_argument", "extra_forbidden"):
+        names = _names(_model_at(model, error["loc"][:-1]))
+        return document.problem(loc, f"unknown key ({_one_of(str(loc[-1]), names)})")
+    if kind == "missing":
+        return document.problem(loc, "missing (expected it to be given)")
+    if kind == "enum":
+        choices = re.findall(r"'([^']*)'", error["ctx"]["expected"])
+        return document.problem(loc, f"{in_yaml(error['input'])} is not known ({_one_of(error['input'], choices)})")
+    if kind == "expected":
+        return document.problem(loc, error["msg"])
+    wanted = _WANTED.get(kind)
+    if wanted is None:
+        return document.problem(loc, f"{error['msg']} (found {in_yaml(error['input'])})")
+    return document.problem(loc, f"{in_yaml(error['input'])} does not fit (expected {wanted})")
+
+
+_WANTED: Final = {
+    "string_type": "text",
+    "bool_type": "true or false",
+    "dataclass_type": "a mapping of keys to values",
+    "dict_type": "a mapping of keys to values",
+    "list_type": "a list",
+    "path_type": "the path of a file",
+    "int_type": "a whole number",
+}
+
+
+def in_yaml(value: object) -> str:
+    """Name a value as its writer knows it: by its YAML, not by its Python."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return repr(value) if isinstance(value, str | int | float) else str(value)
+
+
+def _one_of(given: object, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(str(given).lower(), [name.lower() for name in names], n=1, cutoff=0.6)
+    meant = next((name for name in names if [name.lower()] == near), None)
+    hint = "" if meant is None else f"; did you mean {meant}?"
+    return f"expected one of {', '.join(names)}{hint}"
+
+
+def _model_at(model: object, loc: Loc) -> object:
+    """Follow `loc` through dataclasses; None where the way leaves them."""
+    for step in loc:
+        model = get_type_hints(model).get(str(step)) if is_dataclass(model) else None
+    return model
+
+
+def _names(model: object) -> list[str]:
+    return [item.name for item in fields(model)] if is_dataclass(model) else []

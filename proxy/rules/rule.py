@@ -1,6 +1,6 @@
 """One rule of the YAML file as a frozen value."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from proxy.rules.expression import Expression
@@ -67,13 +67,16 @@ class Rule:
     return_id: str | None = None
     affected_rows: AffectedRows = AffectedRows.NATIVE
     when: When = When.CONFLICT
-    users: tuple[str, ...] = field(default=())
+    users: tuple[str, ...] = ()
     dry_run: bool = False
     allow_replace: bool = False
 
     @property
     def effective_when(self) -> When:
-        """`when` as it is followed: a REPLACE takes no guard, so with keys it waits for a conflict on one of them."""
-        if self.action is Action.REPLACE and self.keys:
+        """`when` as it is followed.
+
+        A REPLACE takes no guard, so with keys it waits for a conflict on one of them; `observe` sends nothing.
+        """
+        if self.action is Action.OBSERVE or (self.action is Action.REPLACE and self.keys):
             return When.CONFLICT
         return self.when

@@ -29,7 +29,8 @@ class Reason(StrEnum):
     EXPRESSION = "expression"
     ASSIGNMENT = "assignment"
     TOO_LARGE = "too_large"
-    # What the rule needs and cannot have.
+    # What the rule asks for, or needs and cannot have.
+    OBSERVE = "observe"
     NO_COLUMNS = "no_columns"
     COLUMNS_UNKNOWN = "columns_unknown"
     DELAYED = "delayed"
@@ -58,6 +59,7 @@ _WORDS = {
     Reason.EXPRESSION: "a value after SET is more than literals, names, calls and operators",
     Reason.ASSIGNMENT: "a value assigns a user variable with :=, which must not happen twice",
     Reason.TOO_LARGE: "the statement is larger than the limit for statements",
+    Reason.OBSERVE: "the rule only observes",
     Reason.NO_COLUMNS: "the INSERT has no column list",
     Reason.COLUMNS_UNKNOWN: "the rule names a key, and the columns of that key are not known",
     Reason.DELAYED: "INSERT DELAYED reports no duplicate",
