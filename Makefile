@@ -1,0 +1,67 @@
+# Works on a fresh machine with make and Python 3.11 or newer. `make help` lists the targets.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.installed
+DEVELOPMENT := $(VENV)/.installed-dev
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+
+# The first Python on the path that is new enough; `make PYTHON=...` names another one.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	command -v $$python >/dev/null 2>&1 \
+	&& $$python -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' && echo $$python && break; done)
+
+.PHONY: help install demo test check format lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make install   put keyclash into .venv"
+	@echo "make demo      install, then run the proxy on an embedded server with some traffic"
+	@echo "make test      install with the tools, fetch real servers, then check and run every test"
+	@echo "make check     linters, formatting, types and the import contract only"
+	@echo "make format    put the code into the one format"
+	@echo "make lock      pin the newest versions of all dependencies"
+	@echo "make clean     remove .venv and what the tools left behind"
+
+install: $(RUNTIME)
+
+demo: install
+	$(BIN)/keyclash demo
+
+test: check
+	$(BIN)/python -m tests.servers fetch
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+check: $(DEVELOPMENT)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEVELOPMENT)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(DEVELOPMENT)
+	$(COMPILE) --upgrade --group build --output-file requirements.lock pyproject.toml
+	$(COMPILE) --upgrade --group dev --constraints requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) build *.egg-info .coverage .*_cache .hypothesis
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and none is on the path; name one with: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than Python 3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# Every package is pinned with its hash; keyclash itself is built with the pinned setuptools, without a download.
+$(RUNTIME): requirements.lock pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes --requirement requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEVELOPMENT): requirements-dev.lock $(RUNTIME)
+	$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@touch $@
