@@ -17,6 +17,10 @@ from pathlib import Path
 
 from tests.servers.mirrors import debian_mirrors
 
+INSTEAD = (
+    "Name running servers in KEYCLASH_TEST_MYSQL and KEYCLASH_TEST_MARIADB (user:password@host:port), "
+    "or run the tests on a Debian machine."
+)
 ARCHIVE_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
@@ -89,7 +93,7 @@ def fetch(bundle: Bundle) -> Prefix:
     """
     for tool in ("apt-get", "dpkg"):
         if shutil.which(tool) is None:
-            raise RuntimeError(f"{bundle.name} is fetched as Debian packages, and this machine has no {tool}")
+            raise RuntimeError(f"{bundle.name} is fetched as Debian packages, and there is no {tool} here. {INSTEAD}")
     target = cache_directory() / f"{bundle.name}-{_output('dpkg', '--print-architecture')}"
     with locked(target.with_suffix(".lock")):
         if not target.exists():
@@ -108,8 +112,8 @@ def _install(bundle: Bundle, prefix: Path) -> None:
 
 def _download(bundle: Bundle, state: Path) -> list[Path]:
     """Download the bundle's packages with an apt that knows of no installed package, so that none is left out."""
-    failures = []
-    for mirror in debian_mirrors():
+    failures = [] if (mirrors := debian_mirrors()) else ["no Debian mirror among the apt sources of this machine"]
+    for mirror in mirrors:
         configuration = _private_apt(state, mirror, bundle.suite)
         try:
             _apt(configuration, "update")
@@ -120,7 +124,7 @@ def _download(bundle: Bundle, state: Path) -> list[Path]:
             failures.append(f"{mirror}: {error.stderr.strip()}")
         else:
             return sorted((state / "archives").glob("*.deb"))
-    raise RuntimeError(f"cannot fetch {bundle.name} from suite {bundle.suite}:\n" + "\n".join(failures))
+    raise RuntimeError(f"cannot fetch {bundle.name} from suite {bundle.suite}: {'; '.join(failures)}. {INSTEAD}")
 
 
 def _private_apt(state: Path, mirror: str, suite: str) -> Path:

@@ -69,5 +69,4 @@ def test_release_without_a_codename(tmp_path: Path) -> None:
 
 def test_no_mirror(tmp_path: Path) -> None:
     (tmp_path / "sources.list").write_text("deb http://one.example/ubuntu noble main\n")
-    with pytest.raises(RuntimeError, match="no Debian mirror"):
-        debian_mirrors(tmp_path, tmp_path / "os-release")
+    assert debian_mirrors(tmp_path, tmp_path / "os-release") == ()
