@@ -1,0 +1,39 @@
+"""What the sockets need of a session: the floor below implements it, the tests put a double in its place."""
+
+from typing import Protocol
+
+
+class DrivenSession(Protocol):
+    """A conversation without I/O that is fed with bytes and events, and answers through its `Wires`."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the conversation has ended."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether no reply is due and nothing of the client's waits, so that an end now would break nothing off."""
+
+    def client_data(self, data: bytes) -> None:
+        """Take bytes that the client sent."""
+
+    def backend_data(self, data: bytes) -> None:
+        """Take bytes that the backend sent."""
+
+    def client_tls_started(self) -> None:
+        """Go on: what the client sends and is sent is encrypted now."""
+
+    def backend_tls_started(self) -> None:
+        """Go on: what the backend sends and is sent is encrypted now."""
+
+    def backend_unreachable(self, reason: str) -> None:
+        """Tell the client that there is no backend to talk to, and close."""
+
+    def client_lost(self, reason: str = "") -> None:
+        """End: the client is gone. Does nothing when the session has ended."""
+
+    def backend_lost(self, reason: str = "") -> None:
+        """End: the backend is gone. Does nothing when the session has ended."""
+
+    def login_timed_out(self) -> None:
+        """End: the client has not logged in within the time limit."""

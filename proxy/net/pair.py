@@ -1,0 +1,338 @@
+"""The two connections of one session, from the moment a client has connected until both are closed."""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import structlog
+
+from proxy.config import Address, Limits
+from proxy.net.driven import DrivenSession
+from proxy.net.readers import BulkReader, LoginReader, OversizedLoginError
+from proxy.net.side import Hold, Side, describe, discard
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BackendTlsContext:
+    """How to encrypt towards the backend; server_name: the name to ask for and, if the mode says so, to verify."""
+
+    context: ssl.SSLContext
+    server_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PairSettings:
+    """What all pairs of a listener share; flush_timeout: seconds that a closing pair may take to send what waits."""
+
+    backend: Address
+    limits: Limits
+    client_tls: ssl.SSLContext | None
+    backend_tls: BackendTlsContext | None
+    flush_timeout: float = 5.0
+
+
+class Pair:
+    """Feeds a session with what its two connections receive, and is the `Wires` that the session writes to.
+
+                   client_data                to_backend
+      client side ────────────→ ┌─────────┐ ────────────→ backend side
+      (LoginReader,             │ session │               (BulkReader)
+       then BulkReader)         └─────────┘
+                  ←────────────             ←────────────
+                    to_client                backend_data
+
+    Whatever goes wrong here ends this pair alone. on_end: called once, when both connections are closed and no task of
+    the pair runs.
+    """
+
+    __slots__ = (
+        "_backend",
+        "_backend_reader",
+        "_client",
+        "_client_reader",
+        "_closing",
+        "_ended",
+        "_login",
+        "_loop",
+        "_on_end",
+        "_session",
+        "_settings",
+        "_tasks",
+        "_timer",
+        "_when_idle",
+    )
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        settings: PairSettings,
+        open_session: "OpenSession",
+        on_end: "Callable[[Pair], None]",
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._settings = settings
+        self._on_end = on_end
+        self._client = Side(self._client_lost, self._client_ended, self._fault)
+        self._backend = Side(self._backend_lost, self._backend_ended, self._fault)
+        self._client.peer, self._backend.peer = self._backend, self._client
+        self._closing = False
+        self._ended = False
+        self._login = True
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._when_idle: Callable[[], None] | None = None
+        limits = settings.limits
+        self._session = open_session(self, client_address(transport))
+        reader = LoginReader(self._client, self._session.client_data, limits.login_packet)
+        self._client_reader: LoginReader | BulkReader = reader
+        self._backend_reader = BulkReader(self._backend, self._session.backend_data, self._backend_connected)
+        transport.set_protocol(reader)
+        self._client.attach(transport, limits.write_buffer)
+        self._client.hold(Hold.CONNECTING)
+        self._timer = self._loop.call_later(limits.login_timeout, self._login_timed_out)
+        self._spawn(self._connect())
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # Wires: what the session asks for
+
+    def to_client(self, data: bytes) -> None:
+        """Send bytes to the client."""
+        self._client.write(data)
+
+    def to_backend(self, data: bytes) -> None:
+        """Send bytes to the backend."""
+        self._backend.write(data)
+
+    def start_client_tls(self) -> None:
+        """Begin a TLS handshake as the server: then `client_tls_started` or `client_lost` of the session."""
+        context = self._settings.client_tls
+        if context is None:
+            raise RuntimeError("TLS asked for on the client's side, which has none")
+        self._spawn(self._client_handshake(self._client.detach(), context))
+
+    def start_backend_tls(self) -> None:
+        """Begin a TLS handshake as a client: then `backend_tls_started` or `backend_unreachable` of the session."""
+        tls = self._settings.backend_tls
+        if tls is None:
+            raise RuntimeError("TLS asked for on the backend's side, which has none")
+        self._spawn(self._backend_handshake(self._backend.detach(), tls))
+
+    def login_done(self) -> None:
+        """End the login: its time limit is over, and bytes may be read in bulk."""
+        self._login = False
+        self._timer.cancel()
+        # The session is in the middle of a packet: what the login's reader has begun to read is handed on afterwards.
+        self._client.hold(Hold.SWITCHING)
+        self._loop.call_soon(self._switch_to_bulk)
+
+    def hold_client(self) -> None:
+        """Stop reading from the client."""
+        self._client.hold(Hold.SESSION)
+
+    def release_client(self) -> None:
+        """Read from the client again."""
+        self._client.release(Hold.SESSION)
+
+    def close(self) -> None:
+        """Send what waits in both directions, for so long as the flush may take, then close both connections."""
+        if not self._closing:
+            self._closing = True
+            self._timer.cancel()
+            self._timer = self._loop.call_later(self._settings.flush_timeout, self.abort)
+            for task in self._tasks - {asyncio.current_task()}:
+                task.cancel()
+            self._client_reader.feed_to(discard)
+            self._backend_reader.feed_to(discard)
+            self._client.close()
+            self._backend.close()
+        self._check_end()
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # What the listener asks for
+
+    def abort(self) -> None:
+        """Close both connections at once; what waits to be sent is thrown away."""
+        self.close()
+        self._client.abort()
+        self._backend.abort()
+
+    def close_when_idle(self) -> None:
+        """Close as soon as no reply is due."""
+        self._do_when_idle(self.close)
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # The beginning
+
+    async def _connect(self) -> None:
+        backend, limits = self._settings.backend, self._settings.limits
+        try:
+            async with asyncio.timeout(limits.connect_timeout):
+                await self._loop.create_connection(lambda: self._backend_reader, backend.host, backend.port)
+        except TimeoutError:
+            self._unreachable(f"no connection to {backend} within {limits.connect_timeout:g} s")
+        except OSError as error:
+            self._unreachable(f"cannot connect to {backend}: {describe(error)}")
+
+    def _backend_connected(self, transport: asyncio.Transport) -> None:
+        if self._closing:
+            transport.abort()
+            return
+        self._backend.attach(transport, self._settings.limits.write_buffer)
+        self._client.release(Hold.CONNECTING)
+
+    def _unreachable(self, reason: str) -> None:
+        _log.warning("backend unreachable", reason=reason)
+        self._tell(self._session.backend_unreachable, reason)
+        self.close()
+
+    def _login_timed_out(self) -> None:
+        self._tell(self._session.login_timed_out)
+        self.close()
+
+    def _switch_to_bulk(self) -> None:
+        if self._closing or isinstance(self._client_reader, BulkReader):
+            return
+        begun = self._client_reader.take()
+        self._client_reader = reader = BulkReader(self._client, self._session.client_data)
+        self._client.set_reader(reader)
+        if begun:
+            reader.data_received(begun)
+        self._client.release(Hold.SWITCHING)
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # TLS
+
+    async def _client_handshake(self, transport: asyncio.Transport, context: ssl.SSLContext) -> None:
+        limits = self._settings.limits
+        # asyncio may deliver what follows the handshake before it says that the handshake is done.
+        self._client_reader = reader = LoginReader(
+            self._client, self._session.client_data, limits.login_packet, hold=True
+        )
+        handshake = self._loop.start_tls(
+            transport, reader, context, server_side=True, ssl_handshake_timeout=limits.login_timeout
+        )
+        try:
+            await self._encrypt(self._client, handshake)
+        except OSError as error:
+            self._client_lost(f"TLS handshake failed: {describe(error)}")
+        else:
+            self._tell(self._session.client_tls_started)
+            reader.release()
+
+    async def _backend_handshake(self, transport: asyncio.Transport, tls: BackendTlsContext) -> None:
+        handshake = self._loop.start_tls(
+            transport,
+            self._backend_reader,
+            tls.context,
+            server_hostname=tls.server_name,
+            ssl_handshake_timeout=self._settings.limits.connect_timeout,
+        )
+        try:
+            await self._encrypt(self._backend, handshake)
+        except OSError as error:
+            self._unreachable(f"TLS handshake with {self._settings.backend} failed: {describe(error)}")
+        else:
+            self._tell(self._session.backend_tls_started)
+
+    async def _encrypt(self, side: Side, handshake: Awaitable[asyncio.Transport | None]) -> None:
+        side.handshaking = True
+        try:
+            transport = await handshake
+            if transport is None or transport.is_closing():
+                raise ConnectionResetError("connection closed during the handshake")
+            side.attach(transport, self._settings.limits.write_buffer)
+        except BaseException:
+            side.drop()
+            raise
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # The end
+
+    def _client_lost(self, reason: str) -> None:
+        self._tell(self._session.client_lost, reason)
+        self.close()
+
+    def _backend_lost(self, reason: str) -> None:
+        self._tell(self._session.backend_lost, reason)
+        self.close()
+
+    def _client_ended(self) -> bool:
+        if self._closing:
+            return False
+        if self._login or self._client.encrypted:
+            self._client_lost("connection closed")
+            return False
+        self._client.hold(Hold.ENDED)
+        # Replies that are due still go to the client, who has closed one direction only.
+        self._do_when_idle(self._pass_client_end_on)
+        return True
+
+    def _backend_ended(self) -> bool:
+        return False
+
+    def _pass_client_end_on(self) -> None:
+        if not self._backend.end_writing():
+            self._client_lost("connection closed")
+
+    def _do_when_idle(self, action: Callable[[], None]) -> None:
+        if self._session.idle:
+            action()
+        elif self._when_idle is None:
+            self._when_idle = action
+            self._backend_reader.feed_to(self._backend_data_watched)
+        else:
+            self._when_idle = action
+
+    def _backend_data_watched(self, data: bytes) -> None:
+        self._session.backend_data(data)
+        if self._when_idle is not None and self._session.idle:
+            action, self._when_idle = self._when_idle, None
+            action()
+
+    def _fault(self, error: Exception) -> None:
+        if isinstance(error, OversizedLoginError):
+            _log.warning("session refused", reason=str(error))
+        else:
+            _log.error("session failed", reason=describe(error), exc_info=error)
+        self._tell(self._session.client_lost, describe(error))
+        self.close()
+
+    def _tell(self, event: Callable[..., None], *args: str) -> None:
+        """Let the session know of an event; an exception ends this session alone."""
+        try:
+            event(*args)
+        except Exception as error:
+            _log.error("session failed", reason=describe(error), exc_info=error)
+            self.close()
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("session failed", reason=describe(error), exc_info=error)
+            self.abort()
+        self._check_end()
+
+    def _check_end(self) -> None:
+        if self._ended or not self._closing or self._client.connected or self._backend.connected or self._tasks:
+            return
+        self._ended = True
+        self._timer.cancel()
+        self._on_end(self)
+
+
+OpenSession: TypeAlias = Callable[[Pair, str], DrivenSession]
+"""Makes the session of a client that has connected; takes its wires and the client's address, `host:port`."""
+
+
+def client_address(transport: asyncio.BaseTransport) -> str:
+    """Say who has connected: `host:port`, or "" if that is already over."""
+    name = transport.get_extra_info("peername")
+    return str(Address(*name[:2])) if name else ""

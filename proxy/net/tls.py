@@ -1,0 +1,74 @@
+"""TLS contexts of both sides from the configuration."""
+
+import ssl
+from pathlib import Path
+
+from proxy.config import Address, BackendTls, BackendTlsMode, ClientTls, ClientTlsMode
+from proxy.net.certificates import make_certificate
+from proxy.net.pair import BackendTlsContext
+
+
+class TlsError(Exception):
+    """A certificate or key file that cannot be used; the message names it."""
+
+
+def client_context(tls: ClientTls) -> ssl.SSLContext | None:
+    """Make the context of the server that clients see; None if the mode encrypts nothing here.
+
+    Without a certificate in the configuration one is made, as MySQL does (caching_sha2_password asks for TLS or RSA).
+    Raises TlsError.
+    """
+    if tls.mode in (ClientTlsMode.DISABLED, ClientTlsMode.PASSTHROUGH):
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if tls.cert is None:
+        make_certificate().load_into(context)
+    else:
+        _load_certificate(context, tls.cert, tls.key)
+    return context
+
+
+def backend_context(tls: BackendTls, backend: Address) -> BackendTlsContext | None:
+    """Make the context of the client that the backend sees; None if the mode is DISABLED. Raises TlsError.
+
+    The names of the modes and what they verify are those of MySQL Router's `server_ssl_mode` and `server_ssl_verify`:
+    VERIFY_CA checks the chain, VERIFY_IDENTITY the host name as well, all others nothing.
+    """
+    if tls.mode is BackendTlsMode.DISABLED:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    verify_name = tls.mode is BackendTlsMode.VERIFY_IDENTITY
+    if verify_name or tls.mode is BackendTlsMode.VERIFY_CA:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.check_hostname = verify_name
+        _load_authorities(context, tls.ca)
+    if tls.cert is not None:
+        _load_certificate(context, tls.cert, tls.key)
+    return BackendTlsContext(context, tls.server_name or (backend.host if verify_name else None))
+
+
+def _load_certificate(context: ssl.SSLContext, cert: Path, key: Path | None) -> None:
+    try:
+        context.load_cert_chain(cert, key, password=_no_password)
+    except (OSError, ValueError) as error:
+        files = f"{cert} and {key}" if key else str(cert)
+        raise TlsError(f"cannot use the certificate and key in {files}: {error}") from None
+
+
+def _no_password() -> str:
+    # Without it OpenSSL would ask for the password of an encrypted key on the terminal.
+    raise ValueError("the key is encrypted")
+
+
+def _load_authorities(context: ssl.SSLContext, ca: Path | None) -> None:
+    if ca is None:
+        context.load_default_certs()
+        return
+    try:
+        context.load_verify_locations(ca)
+    except OSError as error:
+        raise TlsError(f"cannot use the certificate authorities in {ca}: {error}") from None

@@ -1,0 +1,33 @@
+"""Every test of the sockets runs on both event loops, with every fault of a callback caught."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import uvloop
+
+from proxy.net.certificates import Certificate, make_certificate
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"asyncio": asyncio.SelectorEventLoop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(scope="session")
+def certificate() -> Certificate:
+    return make_certificate()
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def no_leaks() -> AsyncIterator[None]:
+    """Fail the test for an exception that only the loop saw, and for a task or a transport that it left behind."""
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: faults.append(context))
+    yield
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    gc.collect()
+    assert not faults
+    assert not left

@@ -1,0 +1,220 @@
+"""A session that does as the client's packets say, a backend that can be told what to do, and a stage for both."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+
+from proxy.config import Address, Limits
+from proxy.net.listener import Listener
+from proxy.net.pair import BackendTlsContext, Pair, PairSettings
+
+LOCALHOST = "127.0.0.1"
+GREETING = b"greeting"
+
+
+def packet(payload: bytes, sequence: int = 0) -> bytes:
+    return len(payload).to_bytes(3, "little") + bytes([sequence]) + payload
+
+
+class ScriptedSession:
+    """Relays, and obeys the client's packets `TLS`, `BACKEND TLS`, `DONE`, `CLOSE` and `FAIL` while in the login."""
+
+    def __init__(self, wires: Pair, address: str) -> None:
+        self.wires = wires
+        self.address = address
+        self.closed = False
+        self.idle = True
+        self.login = True
+        self.events: list[str] = []
+        self.received: list[bytes] = []
+        self.sent = 0
+        self.ended = asyncio.Event()
+        self.happened = asyncio.Event()
+        self._orders: dict[bytes, Callable[[], None]] = {
+            b"TLS": wires.start_client_tls,
+            b"BACKEND TLS": wires.start_backend_tls,
+            b"DONE": self._done,
+            b"CLOSE": wires.close,
+            b"FAIL": self._fail,
+        }
+
+    def note(self, event: str) -> None:
+        self.events.append(event)
+        self.happened.set()
+
+    async def event(self, start: str) -> str:
+        """Wait for an event that begins so."""
+        while not (found := [event for event in self.events if event.startswith(start)]):
+            self.happened.clear()
+            await self.happened.wait()
+        return found[0]
+
+    def _done(self) -> None:
+        self.login = False
+        self.wires.login_done()
+
+    def _fail(self) -> None:
+        raise ZeroDivisionError("told to fail")
+
+    def client_data(self, data: bytes) -> None:
+        self.received.append(data)
+        order = self._orders.get(data[4:]) if self.login else None
+        if order is not None:
+            order()
+        else:
+            self.wires.to_backend(data)
+
+    def backend_data(self, data: bytes) -> None:
+        self.sent += len(data)
+        self.wires.to_client(data)
+
+    def client_tls_started(self) -> None:
+        self.note("client TLS")
+
+    def backend_tls_started(self) -> None:
+        self.note("backend TLS")
+        self.wires.to_client(b"encrypted")
+
+    def backend_unreachable(self, reason: str) -> None:
+        self.note(f"unreachable: {reason}")
+        self.wires.to_client(f"ERR {reason}".encode())
+        self._end()
+
+    def client_lost(self, reason: str = "") -> None:
+        if not self.closed:
+            self.note(f"client lost: {reason}")
+        self._end()
+
+    def backend_lost(self, reason: str = "") -> None:
+        if not self.closed:
+            self.note(f"backend lost: {reason}")
+        self._end()
+
+    def login_timed_out(self) -> None:
+        self.note("timed out")
+        self.wires.to_client(b"ERR too late")
+        self._end()
+
+    def _end(self) -> None:
+        self.closed = True
+        self.ended.set()
+        self.wires.close()
+
+
+@dataclass
+class Peer:
+    """One end of a connection, as a test holds it."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def read(self, size: int) -> bytes:
+        return await self.reader.readexactly(size)
+
+    async def rest(self) -> bytes:
+        """All that comes until the end, which may be a reset."""
+        data = bytearray()
+        with suppress(ConnectionError):
+            while chunk := await self.reader.read(1 << 16):
+                data += chunk
+        return bytes(data)
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def close(self) -> None:
+        self.writer.close()
+        with suppress(OSError):
+            await self.writer.wait_closed()
+
+    def reset(self) -> None:
+        self.writer.transport.abort()
+
+
+@dataclass
+class Backend:
+    """A server whose connections a test takes in hand one by one."""
+
+    address: Address
+    _arrived: asyncio.Queue[Peer]
+    _peers: list[Peer]
+
+    async def accept(self) -> Peer:
+        """Take the next connection; it has been greeted."""
+        return await self._arrived.get()
+
+
+@asynccontextmanager
+async def backend() -> AsyncIterator[Backend]:
+    arrived: asyncio.Queue[Peer] = asyncio.Queue()
+    peers: list[Peer] = []
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(GREETING)
+        peers.append(Peer(reader, writer))
+        arrived.put_nowait(peers[-1])
+
+    server = await asyncio.start_server(connected, LOCALHOST, 0)
+    try:
+        yield Backend(Address(LOCALHOST, server.sockets[0].getsockname()[1]), arrived, peers)
+    finally:
+        server.close()
+        for peer in peers:
+            peer.reset()
+            await peer.close()
+
+
+@dataclass
+class Stage:
+    """A listener with scripted sessions, and the clients that a test makes."""
+
+    listener: Listener
+    address: Address
+    sessions: list[ScriptedSession]
+    _clients: list[Peer] = field(default_factory=list)
+
+    async def connect(self, limit: int = 1 << 16) -> Peer:
+        client = Peer(*await asyncio.open_connection(self.address.host, self.address.port, limit=limit))
+        self._clients.append(client)
+        return client
+
+    async def greeted(self) -> tuple[Peer, ScriptedSession]:
+        """Connect and read the backend's greeting."""
+        client = await self.connect()
+        assert await client.read(len(GREETING)) == GREETING
+        return client, self.sessions[-1]
+
+    async def end_all(self) -> None:
+        for client in self._clients:
+            client.reset()
+            await client.close()
+
+
+@asynccontextmanager
+async def stage(
+    backend_address: Address,
+    limits: Limits | None = None,
+    client_tls: ssl.SSLContext | None = None,
+    backend_tls: BackendTlsContext | None = None,
+    flush_timeout: float = 5.0,
+) -> AsyncIterator[Stage]:
+    settings = PairSettings(backend_address, limits or Limits(), client_tls, backend_tls, flush_timeout=flush_timeout)
+    sessions: list[ScriptedSession] = []
+
+    def open_session(wires: Pair, address: str) -> ScriptedSession:
+        sessions.append(ScriptedSession(wires, address))
+        return sessions[-1]
+
+    listener = Listener(settings, open_session)
+    running = Stage(listener, await listener.listen(Address(LOCALHOST, 0)), sessions)
+    try:
+        yield running
+    finally:
+        await running.end_all()
+        await listener.close()
+
+
+def limits(**changes: float) -> Limits:
+    return replace(Limits(), **changes)  # type: ignore[arg-type]
