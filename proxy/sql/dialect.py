@@ -10,8 +10,10 @@ _WORD = re.compile(r"[a-z]+")
 # Words in version strings of MySQL itself and of its builds by Linux distributions and clouds. Any other word may be
 # a server that only speaks the protocol (TiDB, Vitess, ...) and knows no row alias.
 _GENUINE = frozenset(
-    "aws azure cloud cluster commercial community debug deb el enterprise fc google gpl log mysql percona rds u ubuntu "
-    "aurora".split()
+    {
+        *("aurora", "aws", "azure", "cloud", "cluster", "commercial", "community", "deb", "debug", "el", "enterprise"),
+        *("fc", "google", "gpl", "log", "mysql", "percona", "rds", "u", "ubuntu"),
+    }
 )
 _ROW_ALIAS_SINCE = (8, 0, 20)
 

@@ -1,6 +1,46 @@
-"""A cheap look at the start of a statement."""
+"""A cheap look at the start of a statement, for counting and for finding out whether a closer look is due.
 
+It takes the text at its word: a versioned comment counts as executed, and double quotes in a table's place as a name's.
+"""
+
+import re
 from dataclasses import dataclass
+
+from proxy.sql.names import unquote
+
+VERBS = frozenset(
+    {
+        *("alter", "analyze", "begin", "call", "commit", "create", "delete", "drop", "execute", "explain", "insert"),
+        *("load", "prepare", "replace", "rollback", "select", "set", "show", "start", "truncate", "update", "use"),
+        "with",
+    }
+)
+
+_LOOK = 1024  # bytes
+_NAME_BYTE = rb"[0-9A-Za-z_$\x80-\xff]"
+_GAP = (
+    rb"(?:[\t-\r\x20]++|/\*M?!(?:[0-9]++)?+|(?>/\*(?!M?!).*?\*/)|\*/"
+    rb"|(?:\#|--(?=[\x01-\x20\x7f]|\Z))[^\n]*+(?:\n|\Z))*+"
+)
+_END = rb"(?!" + _NAME_BYTE + rb")" + _GAP
+_NAME = rb"(" + _NAME_BYTE + rb"++|`(?:[^`]++|``)++`|\"(?:[^\"]++|\"\")++\")"
+_STRING = rb"(?:'(?:[^'\\]++|\\.|'')*+'|\"(?:[^\"\\]++|\\.|\"\")*+\")"
+
+
+def _any_of(words: bytes) -> bytes:
+    return rb"(?:(?:" + words + rb")" + _END + rb")*+"
+
+
+# Groups 1 to 3 are a verb whose table follows, 4 and 5 the names before and after the dot, 6 is any other verb.
+_HEAD = re.compile(
+    _GAP + rb"(?:(?:"
+    + rb"(INSERT|REPLACE)" + _END + _any_of(rb"LOW_PRIORITY|HIGH_PRIORITY|DELAYED|IGNORE|INTO")
+    + rb"|(UPDATE)" + _END + _any_of(rb"LOW_PRIORITY|IGNORE")
+    + rb"|(LOAD)" + _END + _any_of(rb"DATA|XML|LOW_PRIORITY|CONCURRENT|LOCAL|INFILE") + _STRING + _GAP
+    + _any_of(rb"REPLACE|IGNORE|INTO") + rb"TABLE" + _END
+    + rb")" + _NAME + rb"(?:" + _GAP + rb"\." + _GAP + _NAME + rb")?+|([A-Z_]++))",
+    re.IGNORECASE | re.DOTALL,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,8 +49,8 @@ class Head:
 
     Args:
         verb: one of `VERBS`, else "other".
-        schema: the schema written before the table's name.
-        table: the table of INSERT, REPLACE, UPDATE and LOAD DATA; else None.
+        schema: the schema written before the table's name, unquoted.
+        table: the (first) table of INSERT, REPLACE, UPDATE and LOAD DATA, unquoted; else None.
     """
 
     verb: str
@@ -18,6 +58,25 @@ class Head:
     table: str | None
 
 
+_OTHER = Head("other", None, None)
+
+
 def head(text: bytes) -> Head:
-    """Look at the first bytes of a statement."""
-    return Head("other", None, None)
+    """Look at the first KiB of a statement.
+
+    Args:
+        text: a statement, or at least its first KiB.
+    """
+    found = _HEAD.match(text, 0, _LOOK)
+    if found is None:
+        return _OTHER
+    insert, update, load, first, second, word = found.groups()
+    if first is None:
+        verb: str = word.decode().lower()
+        return Head(verb, None, None) if verb in VERBS else _OTHER
+    verb = (insert or update or load).decode().lower()
+    if found.end() == _LOOK:  # the name may go on
+        return Head(verb, None, None)
+    if second is None:
+        return Head(verb, None, unquote(first))
+    return Head(verb, unquote(first), unquote(second))

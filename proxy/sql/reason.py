@@ -51,7 +51,7 @@ _WORDS = {
     Reason.PREPARED: "the statement is prepared",
     Reason.LOAD_DATA: "LOAD DATA is not rewritten",
     Reason.CHARSET: "how the text reads depends on the character set of the connection",
-    Reason.ANSI_QUOTES: "the text holds double quotes, and whether they quote names or strings (ANSI_QUOTES) is not known",
+    Reason.ANSI_QUOTES: "the text holds double quotes, and whether ANSI_QUOTES makes names of them is not known",
     Reason.VERSIONED_COMMENT: "the text holds a /*! comment, which only some servers execute",
     Reason.HINT: "the text holds an optimizer hint with quotes in it",
     Reason.UNTERMINATED: "a string, a quoted name, a comment or a parenthesis is not closed",
