@@ -46,6 +46,7 @@ class Conflict:
     statement: the statement's verb in lower case. rule: the name of the rule that was in charge, if any.
     errno: the server's error number; 1062 for a conflict that a rule prevented.
     latency: seconds from the conflict to the client's reply; None where there was no second statement.
+    count: how many rows of one statement met the same.
     """
 
     at: float
@@ -62,3 +63,4 @@ class Conflict:
     errno: int
     latency: float | None
     cause: Cause = Cause.UNKNOWN
+    count: int = 1

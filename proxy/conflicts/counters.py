@@ -103,17 +103,17 @@ class Counters:
         """Count an INSERT into a table with a rule that was left alone, and why."""
         _bump(self.skipped, (rule, reason))
 
-    def conflict(self, labels: ConflictLabels) -> None:
-        """Count a conflict; past the cap its schema, table and key become "__other__"."""
+    def conflict(self, labels: ConflictLabels, count: int = 1) -> None:
+        """Count conflicts; past the cap its schema, table and key become "__other__"."""
         if labels not in self.conflicts and len(self.conflicts) >= self._max_series:
             labels = labels._replace(schema=OTHER, table=OTHER, key=OTHER)
-        _bump(self.conflicts, labels)
+        _bump(self.conflicts, labels, count)
 
-    def cause(self, labels: CauseLabels) -> None:
-        """Count the cause of a conflict; past the cap its schema, table and key become "__other__"."""
+    def cause(self, labels: CauseLabels, count: int = 1) -> None:
+        """Count the cause of conflicts; past the cap its schema, table and key become "__other__"."""
         if labels not in self.causes and len(self.causes) >= self._max_series:
             labels = labels._replace(schema=OTHER, table=OTHER, key=OTHER)
-        _bump(self.causes, labels)
+        _bump(self.causes, labels, count)
 
     def reload_succeeded(self, at: float) -> None:
         """Note that the configuration was loaded, at so many seconds since the epoch."""
@@ -125,5 +125,5 @@ class Counters:
         self.last_reload_successful = False
 
 
-def _bump(counts: dict[_Key, int], key: _Key) -> None:
-    counts[key] = counts.get(key, 0) + 1
+def _bump(counts: dict[_Key, int], key: _Key, count: int = 1) -> None:
+    counts[key] = counts.get(key, 0) + count

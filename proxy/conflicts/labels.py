@@ -3,12 +3,9 @@
 from typing import NamedTuple
 
 from proxy.conflicts.conflict import Cause, Conflict, Outcome
+from proxy.sql.head import VERBS
 
 OTHER = "__other__"
-STATEMENTS = frozenset(
-    {"insert", "replace", "update", "load", "call", "alter", "create", "execute", "select", "set", "use"}
-)
-"""The verbs that are told apart; every other one is "other"."""
 
 
 class ConflictLabels(NamedTuple):
@@ -37,8 +34,8 @@ def printable(text: str) -> str:
 
 
 def statement_label(verb: str) -> str:
-    """Name the verb of a statement as a label: one of STATEMENTS, or "other"."""
-    return verb if verb in STATEMENTS else "other"
+    """Name the verb of a statement as a label: one that `head` tells apart, or "other"."""
+    return verb if verb in VERBS else "other"
 
 
 def conflict_labels(conflict: Conflict) -> ConflictLabels:

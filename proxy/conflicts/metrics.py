@@ -5,7 +5,7 @@ Label values that a client could invent never get here: they were closed or capp
 
 import importlib.metadata
 import platform
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry
@@ -37,8 +37,8 @@ _HELP = {
         "cause: retry, race, bulk, existing or unknown."
     ),
     "keyclash_rewrites": (
-        "Rewritten statements that were sent. rule: its name; when: conflict or always; protocol: text or prepared; "
-        "result: how the server answered."
+        "Rewritten statements. rule: its name; when: conflict or always; protocol: text or prepared; "
+        "result: ok, refused (by the guard), error, or dry_run (not sent)."
     ),
     "keyclash_rewrite_skipped": "INSERTs into a rule's table that were left alone. rule: its name; reason: why.",
     "keyclash_mysql_errors": "ERR packets of the server. code: the error number, or __other__ beyond the cap.",
@@ -46,7 +46,10 @@ _HELP = {
     "keyclash_command_duration_seconds": "Time from a command's last byte to the end of its reply.",
     "keyclash_resolution_duration_seconds": "Time that a client waited longer because of a second statement.",
     "keyclash_sessions": "Client connections that are open now.",
-    "keyclash_sessions_total": "Client connections that have ended. result: how.",
+    "keyclash_sessions_total": (
+        "Client connections that have ended. result: quit, client_closed, backend_closed, backend_unreachable, "
+        "login_refused, login_timeout, insecure_transport, passthrough or malformed."
+    ),
     "keyclash_bytes": "Bytes of the clients' conversations. direction: received (from clients) or sent (to clients).",
     "keyclash_config_last_reload_successful": "1 if the last attempt to load the configuration succeeded, else 0.",
     "keyclash_config_last_reload_success_timestamp_seconds": (
@@ -58,10 +61,17 @@ _HELP = {
 
 def render(counters: Counters, accept: str) -> tuple[bytes, str]:
     """Write all metrics in the format that an Accept header prefers; return the text and its content type."""
-    encode, content_type = choose_encoder(accept)
+    encode, content_type = _encoder(accept)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(CountersCollector(counters, openmetrics=content_type.startswith("application/openmetrics-text")))
     return encode(registry), content_type
+
+
+def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
+    try:
+        return choose_encoder(accept)
+    except TypeError:  # A version that is no number is compared with one (prometheus_client 0.26).
+        return choose_encoder("")
 
 
 class CountersCollector(Collector):

@@ -5,9 +5,9 @@ import secrets
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from proxy.conflicts.conflict import Conflict
+from proxy.conflicts.conflict import Cause, Conflict
 from proxy.conflicts.counters import Counters
-from proxy.conflicts.labels import cause_labels, conflict_labels
+from proxy.conflicts.labels import cause_labels, conflict_labels, printable
 
 
 class Log(Protocol):
@@ -44,8 +44,8 @@ class Recorder:
 
     def record(self, conflict: Conflict) -> None:
         """Count a conflict and log it as one line "conflict", or count the line as suppressed."""
-        self._counters.conflict(conflict_labels(conflict))
-        self._counters.cause(cause_labels(conflict))
+        self._counters.conflict(conflict_labels(conflict), conflict.count)
+        self._counters.cause(cause_labels(conflict), conflict.count)
         if not self._bucket.take():
             self._suppressed += 1
             return
@@ -57,8 +57,8 @@ class Recorder:
 
     def _shown(self, entry: str) -> str:
         if self._show_values:
-            return entry
-        return hashlib.blake2b(entry.encode("utf-8", "surrogatepass"), key=self._hash_key, digest_size=6).hexdigest()
+            return printable(entry)
+        return hashlib.blake2b(printable(entry).encode(), key=self._hash_key, digest_size=6).hexdigest()
 
 
 class TokenBucket:
@@ -87,17 +87,19 @@ class TokenBucket:
 def conflict_fields(conflict: Conflict, shown: Callable[[str], str]) -> dict[str, Any]:
     """Name the fields of a conflict's log line; what is not known is left out. shown: what to print for a value."""
     labels = conflict_labels(conflict)
-    fields: dict[str, Any] = {
+    fields = {
         "schema": labels.schema or None,
         "table": labels.table or None,
         "key": labels.key,
         "entry": None if conflict.entry is None else shown(conflict.entry),
         "statement": labels.statement,
-        "outcome": labels.outcome.value,
+        "outcome": conflict.outcome.value,
+        "cause": None if conflict.cause is Cause.UNKNOWN else conflict.cause.value,
         "rule": conflict.rule,
         "errno": conflict.errno,
+        "count": conflict.count,
         "thread_id": conflict.thread_id,
-        "user": conflict.user,
+        "user": printable(conflict.user),
         "client": conflict.client,
         "latency_ms": None if conflict.latency is None else round(conflict.latency * 1000, 3),
     }

@@ -1,0 +1,1 @@
+"""What Keyclash tells over HTTP: its metrics and its health."""
