@@ -35,6 +35,7 @@ class Reason(StrEnum):
     COLUMNS_UNKNOWN = "columns_unknown"
     DELAYED = "delayed"
     PLACEHOLDERS = "placeholders"
+    AUTO_INCREMENT = "auto_increment"
 
 
 _WORDS = {
@@ -64,6 +65,7 @@ _WORDS = {
     Reason.COLUMNS_UNKNOWN: "the rule names a key, and the columns of that key are not known",
     Reason.DELAYED: "INSERT DELAYED reports no duplicate",
     Reason.PLACEHOLDERS: "the text holds placeholders",
+    Reason.AUTO_INCREMENT: "the AUTO_INCREMENT column has come to its end; the row with the last id is not a duplicate",
 }
 
 

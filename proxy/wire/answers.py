@@ -120,5 +120,6 @@ def parse_err(payload: bytes) -> Err:
 
 
 def err(number: int, state: str, message: str) -> bytes:
-    """Make an ERR packet's payload."""
-    return b"\xff" + number.to_bytes(2, "little") + b"#" + state.encode("ascii") + message.encode()
+    """Make an ERR packet's payload; without a state in the form of errors that come before the server's greeting."""
+    marked = f"#{state}" if state else ""
+    return b"\xff" + number.to_bytes(2, "little") + marked.encode("ascii") + message.encode()

@@ -1,0 +1,11 @@
+"""The conversation of one client with its own backend, as a state machine without I/O.
+
+A session is handed its wires and a clock, is fed bytes, and writes bytes. It has two phases::
+
+    LoginPhase ──(the backend's OK)──► CommandPhase ──(COM_BINLOG_DUMP, an unknown command)──► relayed unseen
+"""
+
+from proxy.session.session import Session
+from proxy.session.settings import Result, SessionSettings, Wires
+
+__all__ = ["Result", "Session", "SessionSettings", "Wires"]

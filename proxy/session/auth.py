@@ -1,0 +1,178 @@
+"""Relays an authentication conversation, packet by packet.
+
+Where one side has TLS and the other has none, the two plugins that send a password cannot simply be relayed: they send
+it in the clear over TLS and encrypted by RSA without. There the relay speaks each side's own way::
+
+    client without TLS                relay                         backend with TLS
+                       ◄───────── 01 04 ───────────────◄
+      02 (key, please) ──────────►
+                       ◄────────── 01 PEM (the proxy's key)
+      RSA(password)    ──────────►        decrypts  ───────────────► password NUL
+
+    client with TLS                   relay                         backend without TLS
+      password NUL     ──────────►        02 (key, please) ────────►
+                                          encrypts  ◄─────────────── 01 PEM
+                                                    ───────────────► RSA(password)
+
+Sources: MySQL manual, "Caching SHA-2 Pluggable Authentication"; MySQL Internals, "Protocol::AuthSwitchRequest".
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from proxy.wire.framing import frame
+from proxy.wire.rsa import RsaKey, encrypt_password
+
+_AUTH_SWITCH = 0xFE
+_MORE_DATA = 0x01
+_FULL_AUTHENTICATION = b"\x01\x04"
+_CACHING_SHA2 = "caching_sha2_password"
+_SHA256 = "sha256_password"
+_KEY_REQUEST = {_CACHING_SHA2: b"\x02", _SHA256: b"\x01"}
+_EMPTY_PASSWORD = (b"", b"\0")
+
+
+class _Expecting(Enum):
+    """What the relay waits for, beyond packets that it passes on."""
+
+    NOTHING = auto()
+    PASSWORD = auto()  # from the client, in the form that its side of the connection asks for
+    KEY = auto()  # from the backend
+
+
+@dataclass(frozen=True, slots=True)
+class AuthTerms:
+    """What an authentication is held under.
+
+    Args:
+        client_secure: the client's connection is private: it sends its password in the clear.
+        backend_secure: the backend's connection is private: it takes a password in the clear.
+        rsa: the proxy's key, for clients that are not.
+        backend_public_key: the backend's key, if it is pinned.
+    """
+
+    client_secure: bool
+    backend_secure: bool
+    rsa: RsaKey
+    backend_public_key: bytes | None
+
+
+class AuthRelay:
+    """One authentication, from the client's first auth response to the backend's OK or ERR.
+
+    Args:
+        terms: what it is held under.
+        plugin: the plugin that the client's first response is made for.
+        nonce: the nonce that goes with it.
+        to_client: sends an answer of the relay's own to the client.
+        to_backend: sends an answer of the relay's own to the backend.
+    """
+
+    __slots__ = (
+        "_backend_next",
+        "_client_next",
+        "_expecting",
+        "_nonce",
+        "_password",
+        "_plugin",
+        "_terms",
+        "_to_backend",
+        "_to_client",
+    )
+
+    def __init__(
+        self,
+        terms: AuthTerms,
+        plugin: str,
+        nonce: bytes,
+        to_client: Callable[[bytes], None],
+        to_backend: Callable[[bytes], None],
+    ) -> None:
+        self._terms = terms
+        self._plugin = plugin
+        self._nonce = nonce
+        self._to_client = to_client
+        self._to_backend = to_backend
+        self._client_next = (
+            0  # the sequence ids of the next packet to each side: TLS on one side alone makes them differ
+        )
+        self._backend_next = 0
+        self._expecting = _Expecting.NOTHING
+        self._password = b""
+
+    def from_client(self, sequence: int, payload: bytes) -> bytes:
+        """Take a packet of the client's; return the packet for the backend, or nothing.
+
+        Raises:
+            ProtocolError: the password is not encrypted for the proxy's key.
+        """
+        self._client_next = sequence + 1
+        if self._terms.client_secure == self._terms.backend_secure:
+            return self._for_backend(payload)
+        if self._expecting is _Expecting.PASSWORD:
+            return self._password_from_client(payload)
+        return self._for_backend(payload)
+
+    def from_backend(self, sequence: int, payload: bytes) -> bytes:
+        """Take a packet of the backend's; return the packet for the client, or nothing.
+
+        Raises:
+            ProtocolError: the backend's key is of no use.
+        """
+        self._backend_next = sequence + 1
+        if self._expecting is _Expecting.KEY and payload[:1] == bytes((_MORE_DATA,)):
+            self._expecting = _Expecting.NOTHING
+            password, self._password = self._password, b""
+            self._to_backend(self._for_backend(encrypt_password(password, self._nonce, payload[1:])))
+            return b""
+        self._expecting = _Expecting.NOTHING
+        if payload[:1] == bytes((_AUTH_SWITCH,)) and len(payload) > 1:
+            self._switch(payload)
+        elif payload == _FULL_AUTHENTICATION and self._plugin == _CACHING_SHA2:
+            self._expecting = _Expecting.PASSWORD
+        return self._for_client(payload)
+
+    def sent_to_client(self, sequence: int) -> None:
+        """Note that the client's next packet to get follows this sequence id."""
+        self._client_next = sequence + 1
+
+    def sent_to_backend(self, sequence: int) -> None:
+        """Note that the backend's next packet to get follows this sequence id."""
+        self._backend_next = sequence + 1
+
+    def _switch(self, payload: bytes) -> None:
+        """Read an AuthSwitchRequest: 0xFE, plugin NUL, nonce (20) NUL."""
+        plugin, _, nonce = payload[1:].partition(b"\0")
+        self._plugin = plugin.decode("latin-1")
+        self._nonce = nonce[:20]
+        if self._plugin == _SHA256:
+            self._expecting = _Expecting.PASSWORD
+
+    def _password_from_client(self, payload: bytes) -> bytes:
+        request = _KEY_REQUEST[self._plugin]
+        if self._terms.backend_secure:
+            if payload == request:
+                self._to_client(self._for_client(bytes((_MORE_DATA,)) + self._terms.rsa.public_pem))
+                return b""
+            self._expecting = _Expecting.NOTHING
+            encrypted = len(payload) == self._terms.rsa.size
+            return self._for_backend(self._terms.rsa.decrypt_password(payload, self._nonce) if encrypted else payload)
+        self._expecting = _Expecting.NOTHING
+        if payload in _EMPTY_PASSWORD:
+            return self._for_backend(payload)
+        if self._terms.backend_public_key is not None:
+            return self._for_backend(encrypt_password(payload, self._nonce, self._terms.backend_public_key))
+        self._password = payload
+        self._expecting = _Expecting.KEY
+        return self._for_backend(request)
+
+    def _for_client(self, payload: bytes) -> bytes:
+        packet = frame(payload, self._client_next)
+        self._client_next += 1
+        return packet
+
+    def _for_backend(self, payload: bytes) -> bytes:
+        packet = frame(payload, self._backend_next)
+        self._backend_next += 1
+        return packet

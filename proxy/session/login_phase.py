@@ -1,0 +1,287 @@
+"""The login: from the backend's greeting to its OK.
+
+The backend's greeting goes to the client with its nonce and thread id as they are; only capability flags that the proxy
+cannot honour are cleared. Everything between the client's response and the backend's OK or ERR is relayed. Either side
+may be encrypted on its own: TLS begins after the greeting, at the client's SSLRequest, and on the backend's side before
+the response is passed on.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from proxy.config import BackendTlsMode, ClientTlsMode
+from proxy.session.auth import AuthRelay, AuthTerms
+from proxy.session.settings import Result, SessionSettings, Wires
+from proxy.wire import capabilities as cap
+from proxy.wire.answers import ERR, err, parse_ok
+from proxy.wire.errors import ProtocolError
+from proxy.wire.framing import PacketBuffer, frame
+from proxy.wire.greeting import Greeting, parse_greeting
+from proxy.wire.login import (
+    Login,
+    is_ssl_request,
+    parse_login,
+    speaks_protocol_41,
+    ssl_request,
+    with_capabilities,
+)
+
+_CLIENT_TLS_OFFERED = (ClientTlsMode.PREFERRED, ClientTlsMode.REQUIRED)
+_BACKEND_TLS_NEEDED = (BackendTlsMode.REQUIRED, BackendTlsMode.VERIFY_CA, BackendTlsMode.VERIFY_IDENTITY)
+_LARGEST_GREETING = 1 << 16  # bytes; a server version, a nonce and a plugin's name have no need for more
+
+
+class _State(Enum):
+    GREETING = auto()  # the backend speaks first
+    RESPONSE = auto()  # the client's SSLRequest or response
+    CLIENT_TLS = auto()
+    BACKEND_TLS = auto()
+    AUTH = auto()
+    OVER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What a login has settled: who the client is, on which terms, with which server, in which state."""
+
+    greeting: Greeting
+    login: Login
+    terms: AuthTerms
+    status: int
+    ok_payload: bytes
+
+
+class LoginPhase:
+    """The first phase of a session.
+
+    Args:
+        wires: where to write.
+        settings: the session's settings.
+        succeeded: called with what was agreed once the backend's OK is on its way to the client.
+        relay: called when the proxy is to look at nothing from here on.
+        end: called with a result and a reason when the login has failed.
+    """
+
+    __slots__ = (
+        "_auth",
+        "_backend",
+        "_client",
+        "_client_sequence",
+        "_client_tls",
+        "_end",
+        "_greeting",
+        "_login",
+        "_relay",
+        "_response",
+        "_settings",
+        "_state",
+        "_succeeded",
+        "_terms",
+        "_wires",
+    )
+
+    def __init__(
+        self,
+        wires: Wires,
+        settings: SessionSettings,
+        succeeded: Callable[[Agreed], None],
+        relay: Callable[[], None],
+        end: Callable[[Result, str], None],
+    ) -> None:
+        self._wires = wires
+        self._settings = settings
+        self._succeeded = succeeded
+        self._relay = relay
+        self._end = end
+        self._client = PacketBuffer(settings.limits.login_packet)
+        self._backend = PacketBuffer(_LARGEST_GREETING)
+        self._state = _State.GREETING
+        self._client_tls = False
+        self._client_sequence = 0  # of the newest packet sent to the client or got from it
+        self._greeting: Greeting | None = None
+        self._response = b""
+        self._login: Login | None = None
+        self._terms: AuthTerms | None = None
+        self._auth: AuthRelay | None = None
+
+    @property
+    def thread_id(self) -> int:
+        """The backend's id of the connection; 0 before its greeting."""
+        return self._greeting.thread_id if self._greeting else 0
+
+    @property
+    def user(self) -> str:
+        """Who wants to log in; empty before that is known."""
+        return self._login.user if self._login else ""
+
+    def client_data(self, data: bytes) -> None:
+        """Take bytes that the client sent."""
+        self._client.feed(data)
+        self._take_client_packets()
+
+    def backend_data(self, data: bytes) -> None:
+        """Take bytes that the backend sent."""
+        self._backend.feed(data)
+        while self._state in (_State.GREETING, _State.AUTH) and (packet := self._backend.next()) is not None:
+            if self._state is _State.GREETING:
+                self._take_greeting(*packet)
+            else:
+                self._take_auth(*packet)
+
+    def client_tls_started(self) -> None:
+        """Go on with the client's response, which comes encrypted."""
+        self._client_tls = True
+        self._state = _State.RESPONSE
+        self._take_client_packets()
+
+    def backend_tls_started(self) -> None:
+        """Go on: the client's response can be passed on in private."""
+        self._send_response(2)
+
+    def refuse(self, number: int, state: str, message: str) -> None:
+        """Answer the client with an error of the proxy's own."""
+        if self._greeting is None:
+            self._wires.to_client(frame(err(number, "", message), 0))
+        else:
+            self._wires.to_client(frame(err(number, state, message), self._client_sequence + 1))
+        self._state = _State.OVER
+
+    def rest(self) -> tuple[bytes, bytes]:
+        """Take what came behind the login: the client's bytes and the backend's."""
+        return self._client.take_rest(), self._backend.take_rest()
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # The backend's greeting
+
+    def _take_greeting(self, sequence: int, payload: bytes) -> None:
+        if payload[:1] == bytes((ERR,)):  # too many connections, a blocked host ...
+            self._wires.to_client(frame(payload, sequence))
+            self._state = _State.OVER
+            self._end(Result.LOGIN_REFUSED, "the backend refused the connection")
+            return
+        self._greeting = greeting = parse_greeting(payload)
+        offered = greeting.offering(self._offered(greeting), greeting.mariadb_capabilities & cap.MARIADB_RELAYED)
+        self._wires.to_client(frame(offered, sequence))
+        self._client_sequence = sequence
+        self._state = _State.RESPONSE
+        self._take_client_packets()
+
+    def _offered(self, greeting: Greeting) -> int:
+        """Give the capabilities for the client: what the backend offers and the proxy knows, with TLS as configured."""
+        offered = greeting.capabilities & cap.RELAYED
+        if self._settings.client_tls is ClientTlsMode.PASSTHROUGH:
+            return offered
+        offered &= ~cap.SSL
+        return offered | cap.SSL if self._settings.client_tls in _CLIENT_TLS_OFFERED else offered
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # The client's SSLRequest and response
+
+    def _take_client_packets(self) -> None:
+        while self._state in (_State.RESPONSE, _State.AUTH) and (packet := self._client.next()) is not None:
+            self._client_sequence = packet[0]
+            if self._state is _State.RESPONSE:
+                self._take_response(*packet)
+            elif self._auth is not None and (onward := self._auth.from_client(*packet)):
+                self._wires.to_backend(onward)
+
+    def _take_response(self, sequence: int, payload: bytes) -> None:
+        if not speaks_protocol_41(payload):
+            self._hand_over(sequence, payload)
+        elif is_ssl_request(payload) and not self._client_tls:
+            self._take_ssl_request(sequence, payload)
+        elif self._settings.client_tls is ClientTlsMode.REQUIRED and not self._is_client_secure():
+            # what a server with require_secure_transport answers
+            text = "Connections using insecure transport are prohibited while --require_secure_transport=ON."
+            self.refuse(3159, "HY000", text)
+            self._end(Result.INSECURE_TRANSPORT, "the client did not ask for TLS")
+        else:
+            self._take_login(payload)
+
+    def _take_ssl_request(self, sequence: int, payload: bytes) -> None:
+        if self._settings.client_tls is ClientTlsMode.PASSTHROUGH:
+            self._hand_over(sequence, payload)
+        elif self._settings.client_tls in _CLIENT_TLS_OFFERED:
+            self._state = _State.CLIENT_TLS
+            self._wires.start_client_tls()
+        else:
+            raise ProtocolError("the client asked for TLS, which it was not offered")
+
+    def _hand_over(self, sequence: int, payload: bytes) -> None:
+        """Relay everything from here on: what comes is encrypted for the backend, or of an older protocol."""
+        self._state = _State.OVER
+        self._wires.to_backend(frame(payload, sequence))
+        self._relay()
+
+    def _take_login(self, payload: bytes) -> None:
+        greeting = self._known_greeting()
+        login = parse_login(payload)
+        flags = login.capabilities & self._offered(greeting) & ~cap.SSL
+        mariadb_flags = login.mariadb_capabilities & greeting.mariadb_capabilities & cap.MARIADB_RELAYED
+        self._login = replace(login, capabilities=flags, mariadb_capabilities=mariadb_flags)
+        backend_tls = self._wants_backend_tls(greeting)
+        self._response = with_capabilities(payload, flags | (cap.SSL if backend_tls else 0), mariadb_flags)
+        self._terms = AuthTerms(
+            client_secure=self._is_client_secure(),
+            backend_secure=backend_tls or self._settings.backend_secure,
+            rsa=self._settings.rsa,
+            backend_public_key=self._settings.backend_public_key,
+        )
+        if backend_tls and not greeting.capabilities & cap.SSL:
+            self.refuse(2026, "HY000", "SSL connection error: the backend does not offer TLS, which the proxy requires")
+            self._end(Result.BACKEND_UNREACHABLE, "the backend does not offer TLS")
+        elif backend_tls:
+            self._state = _State.BACKEND_TLS
+            self._wires.to_backend(frame(ssl_request(self._response), 1))
+            self._wires.start_backend_tls()
+        else:
+            self._send_response(1)
+
+    def _wants_backend_tls(self, greeting: Greeting) -> bool:
+        mode = self._settings.backend_tls
+        if mode is BackendTlsMode.AS_CLIENT:
+            return self._client_tls
+        if mode is BackendTlsMode.PREFERRED:
+            return bool(greeting.capabilities & cap.SSL)
+        return mode in _BACKEND_TLS_NEEDED
+
+    def _is_client_secure(self) -> bool:
+        return self._client_tls or self._settings.client_secure
+
+    def _send_response(self, sequence: int) -> None:
+        greeting, login, terms = self._known_greeting(), self._login, self._terms
+        if login is None or terms is None:
+            raise ProtocolError("TLS began before the login")
+        auth = AuthRelay(
+            terms, login.plugin or greeting.plugin, greeting.nonce, self._wires.to_client, self._wires.to_backend
+        )
+        auth.sent_to_client(self._client_sequence)
+        auth.sent_to_backend(sequence)
+        self._auth = auth
+        self._state = _State.AUTH
+        response, self._response = self._response, b""
+        self._wires.to_backend(frame(response, sequence))
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # Authentication
+
+    def _take_auth(self, sequence: int, payload: bytes) -> None:
+        auth, login, terms = self._auth, self._login, self._terms
+        if auth is None or login is None or terms is None:
+            raise ProtocolError("the backend spoke out of turn")
+        if onward := auth.from_backend(sequence, payload):
+            self._wires.to_client(onward)
+        match payload[:1]:
+            case b"\xff":
+                self._state = _State.OVER
+                self._end(Result.LOGIN_REFUSED, "the backend refused the login")
+            case b"\x00":
+                self._state = _State.OVER
+                status = parse_ok(payload).status
+                self._succeeded(Agreed(self._known_greeting(), login, terms, status, payload))
+
+    def _known_greeting(self) -> Greeting:
+        if self._greeting is None:
+            raise ProtocolError("the client spoke before the backend's greeting")
+        return self._greeting

@@ -1,0 +1,347 @@
+"""Decides what becomes of an INSERT that rules are for, and of every conflict.
+
+The stages of a statement, and what moves it from one to the next::
+
+    WATCHED ───1062 on a key of a rule──────────────► SECOND ──OK────────────────► the client: OK
+       ▲                                                 ├─────the guard's 1690──► the client: the 1062
+       │                                                 └─────another error─────► the client: the 1062, or that error
+    (when: conflict)
+    (when: always)
+       ▼
+    REWRITTEN ──OK──► the client: OK
+       └────the guard's 1690, or an error that changed nothing──► ORIGINAL ──► the client: its reply, as if WATCHED
+
+Every conflict is recorded once, with what became of it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
+
+from proxy.conflicts.conflict import Conflict, Outcome
+from proxy.conflicts.counters import Counters
+from proxy.conflicts.message import ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME, UNKNOWN, Duplicate, is_duplicate, parse
+from proxy.conflicts.recorder import Recorder
+from proxy.rules.match import RuleSet, rule_for_conflict, rule_for_insert
+from proxy.rules.plan import MARKER, Plan, plan
+from proxy.rules.rule import Action, AffectedRows, Rule
+from proxy.session.command import Command, Conflicted, Stage, Statement
+from proxy.session.tally import Tally, tally_replace, tally_upsert
+from proxy.sql.dialect import Dialect
+from proxy.sql.head import Head
+from proxy.sql.insert import Insert, Skip, recognise
+from proxy.sql.reason import Reason
+from proxy.wire import capabilities as cap
+from proxy.wire.answers import Err, Ok, info, parse_err, with_affected_rows
+
+ER_DATA_OUT_OF_RANGE: Final = 1690
+_MARKER: Final = b"%d" % MARKER
+_RESOLVABLE: Final = frozenset({ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME})
+
+# Errors raised while the server resolves a statement, before it touches a row: nothing has changed.
+#   1052 ambiguous column, 1054 unknown column, 1064 syntax, 1066 table named twice, 1093 table updated and read,
+#   1142 and 1143 privileges on table and column, 1241 operand columns, 1305 unknown function, 1348 column not
+#   updatable, 1370 privilege on a routine, 1471 table not insertable, 3105 generated column.
+_CHANGED_NOTHING: Final = frozenset({1052, 1054, 1064, 1066, 1093, 1142, 1143, 1241, 1305, 1348, 1370, 1471, 3105})
+
+# The largest values of the integer types. MySQL reports an exhausted AUTO_INCREMENT as a duplicate of one of them;
+# the row that has it is nobody's offered row.
+_EXHAUSTED: Final = frozenset(
+    str((1 << bits) - 1) for bits in (7, 8, 15, 16, 23, 24, 31, 32, 63, 64)
+)  # fmt: skip
+
+_OUTCOME_OF_UPDATED: Final = {Action.REPLACE: Outcome.REPLACED}
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """The answer to a reply: this text goes to the backend, whose reply will be looked at in turn."""
+
+    text: bytes
+
+
+class Who(NamedTuple):
+    """Whose session it is."""
+
+    thread_id: int
+    user: str
+    client: str
+
+
+class Resolver:
+    """Carries out the rules for one session.
+
+    Args:
+        dialect: the backend's.
+        capabilities: those that client and backend agreed on.
+        who: whose session it is.
+        rules: gives the rules in force.
+        counters, recorder: where everything is counted and told.
+        clock: seconds, monotonic. wall_clock: seconds since the epoch.
+    """
+
+    __slots__ = ("_capabilities", "_clock", "_counters", "_dialect", "_recorder", "_rules", "_wall_clock", "_who")
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        capabilities: int,
+        who: Who,
+        rules: Callable[[], RuleSet],
+        counters: Counters,
+        recorder: Recorder,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self._dialect = dialect
+        self._capabilities = capabilities
+        self._who = who
+        self._rules = rules
+        self._counters = counters
+        self._recorder = recorder
+        self._clock = clock
+        self._wall_clock = wall_clock
+
+    def changed_user(self, user: str) -> None:
+        """Go on for another user of the same session."""
+        self._who = self._who._replace(user=user)
+
+    def candidates(self, head: Head, schema: str | None) -> tuple[Rule, ...]:
+        """Give the rules for a statement that begins so, in a session with this default schema."""
+        if head.verb != "insert" or head.table is None:
+            return ()
+        return self._rules().candidates(head.schema or schema, head.table, self._who.user)
+
+    def first_text(self, command: Command, statement: Statement) -> bytes:
+        """Give the text that is sent in the first place: the client's own, or a rule's with ``when: always``."""
+        command.statement = statement
+        command.stage = Stage.WATCHED
+        rule = rule_for_insert(statement.candidates)
+        made = self._plan(statement, rule) if rule is not None and not rule.dry_run else None
+        if made is None:
+            return statement.text
+        statement.plan = made
+        command.stage = Stage.REWRITTEN
+        return made.statement
+
+    def failed(self, command: Command, payload: bytes, head: Head, schema: str | None) -> bytes | Send:
+        """Take an ERR that ends a reply.
+
+        Args:
+            command: what it answers.
+            payload: the packet's payload.
+            head: what the start of the client's statement says.
+            schema: the default schema.
+
+        Returns:
+            The payload that the client gets, or what is sent to the backend instead of an answer.
+        """
+        error = parse_err(payload)
+        self._counters.error(error.number)
+        statement = command.statement
+        if statement is not None and command.stage is Stage.SECOND:
+            return self._second_failed(statement, payload, error)
+        if statement is not None and command.stage is Stage.REWRITTEN:
+            return self._rewritten_failed(command, statement, payload, error)
+        if not is_duplicate(error.number):
+            return payload
+        return self._conflict(
+            command, Conflicted(payload, error.number, self._read(error, head), self._clock()), head, schema
+        )
+
+    def succeeded(self, command: Command, payload: bytes, ok: Ok) -> bytes:
+        """Take the OK that answers a statement with rules; return the payload that the client gets."""
+        statement = command.statement
+        if statement is None or statement.plan is None or not command.stage.is_rules:
+            return payload
+        made = statement.plan
+        self._count(made, "ok")
+        tally = self._tally(made, payload, ok)
+        if command.stage is Stage.SECOND:
+            self._resolved(statement, made, tally)
+        elif tally is not None:
+            self._prevented(statement, made, tally)
+        if made.rule.affected_rows is AffectedRows.INSERT:
+            return with_affected_rows(payload, made.rows)
+        return payload
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # Conflicts
+
+    def _conflict(self, command: Command, conflicted: Conflicted, head: Head, schema: str | None) -> bytes | Send:
+        """Answer a conflict that the client's own statement has met."""
+        statement = command.statement
+        candidates = statement.candidates if statement else self.candidates(head, schema)
+        rule = rule_for_conflict(candidates, conflicted.duplicate.key) if _is_own(conflicted, head) else None
+        outcome = Outcome.RETURNED
+        if rule is not None and rule.action is not Action.OBSERVE and conflicted.number in _RESOLVABLE:
+            if command.stage is Stage.ORIGINAL and statement and statement.plan and statement.plan.rule is rule:
+                outcome = Outcome.REFUSED  # its guard has refused this very row already
+            elif (made := self._second(command, rule, conflicted)) is not None:
+                return Send(made.statement)
+        self._record(conflicted, outcome, rule, head, schema)
+        return conflicted.payload
+
+    def _second(self, command: Command, rule: Rule, conflicted: Conflicted) -> Plan | None:
+        """Prepare a rule's second statement; None where there is to be none, which is counted."""
+        statement = command.statement
+        if statement is None:
+            self._counters.skip(rule.name, _why_not_held(command))
+            return None
+        if _is_exhausted(conflicted.duplicate, statement.text):
+            self._counters.skip(rule.name, Reason.AUTO_INCREMENT)
+            return None
+        made = self._plan(statement, rule)
+        if made is None:
+            return None
+        if rule.dry_run:
+            self._count(made, "dry_run")
+            return None
+        statement.plan = made
+        statement.conflicted = conflicted
+        command.stage = Stage.SECOND
+        return made
+
+    def _resolved(self, statement: Statement, made: Plan, tally: Tally | None) -> None:
+        """Record what a second statement made of the conflict, and of those of the same statement behind it."""
+        conflicted = statement.conflicted
+        if conflicted is None:
+            return
+        latency = self._clock() - conflicted.at
+        self._counters.observe_resolution(latency)
+        record = self._recording(conflicted, made, statement, latency)
+        if tally is None:
+            record(Outcome.UNKNOWN, 1)
+        elif not tally.updated and not tally.kept:
+            record(Outcome.INSERTED, 1)
+        else:
+            record(_OUTCOME_OF_UPDATED.get(made.rule.action, Outcome.UPDATED), tally.updated)
+            record(Outcome.KEPT, tally.kept)
+
+    def _prevented(self, statement: Statement, made: Plan, tally: Tally) -> None:
+        """Record the conflicts that a rewritten statement did not run into."""
+        key = made.rule.keys[0] if len(made.rule.keys) == 1 else UNKNOWN
+        conflicted = Conflicted(b"", ER_DUP_ENTRY, Duplicate(None, statement.head.table, key), self._clock())
+        record = self._recording(conflicted, made, statement, None)
+        record(_OUTCOME_OF_UPDATED.get(made.rule.action, Outcome.UPDATED), tally.updated)
+        record(Outcome.KEPT, tally.kept)
+
+    def _recording(
+        self, conflicted: Conflicted, made: Plan, statement: Statement, latency: float | None
+    ) -> Callable[[Outcome, int], None]:
+        def record(outcome: Outcome, count: int) -> None:
+            if count:
+                self._record(
+                    conflicted, outcome, made.rule, statement.head, statement.schema, latency=latency, count=count
+                )
+
+        return record
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # Errors of a rule's statement
+
+    def _second_failed(self, statement: Statement, payload: bytes, error: Err) -> bytes:
+        """Choose the client's error when a second statement has failed."""
+        made, conflicted = statement.plan, statement.conflicted
+        if made is None or conflicted is None:
+            return payload
+        refused = _is_guard(error)
+        self._count(made, "refused" if refused else "error")
+        latency = self._clock() - conflicted.at
+        outcome = Outcome.REFUSED if refused else Outcome.FAILED
+        self._record(conflicted, outcome, made.rule, statement.head, statement.schema, latency=latency)
+        # Anything but these may have ended the transaction, or tell of a row: the client must know.
+        return conflicted.payload if refused or error.number in _CHANGED_NOTHING else payload
+
+    def _rewritten_failed(self, command: Command, statement: Statement, payload: bytes, error: Err) -> bytes | Send:
+        """Fall back on the client's own statement, or return an error that it would have met as well."""
+        made = statement.plan
+        if made is None:
+            return payload
+        refused = _is_guard(error)
+        self._count(made, "refused" if refused else "error")
+        if refused or error.number in _CHANGED_NOTHING:
+            command.stage = Stage.ORIGINAL
+            return Send(statement.text)
+        if is_duplicate(error.number):
+            duplicate = self._read(error, statement.head)
+            conflicted = Conflicted(payload, error.number, duplicate, self._clock())
+            self._record(conflicted, Outcome.RETURNED, made.rule, statement.head, statement.schema)
+        return payload
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # Helpers
+
+    def _plan(self, statement: Statement, rule: Rule) -> Plan | None:
+        """Make a rule's statement; None where it cannot be made, which is counted."""
+        if statement.insert is None:
+            statement.insert = recognise(statement.text, statement.lexing)
+        made = plan(statement.insert, rule, self._dialect) if isinstance(statement.insert, Insert) else statement.insert
+        if isinstance(made, Skip):
+            self._counters.skip(rule.name, made.reason)
+            return None
+        return made
+
+    def _tally(self, made: Plan, payload: bytes, ok: Ok) -> Tally | None:
+        if made.rule.action is Action.REPLACE:
+            return tally_replace(made.rows, ok.affected_rows)
+        found_rows = bool(self._capabilities & cap.FOUND_ROWS)
+        return tally_upsert(made.rows, ok.affected_rows, info(payload, ok, self._capabilities), found_rows)
+
+    def _read(self, error: Err, head: Head) -> Duplicate:
+        duplicate = parse(error.number, error.message, self._dialect.mariadb, head.table)
+        # MariaDB names no table; the statement's own is it, unless a trigger or a procedure met the conflict
+        return replace(duplicate, table=head.table) if duplicate.table is None else duplicate
+
+    def _count(self, made: Plan, result: str) -> None:
+        self._counters.rewrite(made.rule.name, made.rule.effective_when, "text", result)
+
+    def _record(
+        self,
+        conflicted: Conflicted,
+        outcome: Outcome,
+        rule: Rule | None,
+        head: Head,
+        schema: str | None,
+        *,
+        latency: float | None = None,
+        count: int = 1,
+    ) -> None:
+        self._recorder.record(
+            Conflict(
+                at=self._wall_clock(),
+                thread_id=self._who.thread_id,
+                user=self._who.user,
+                client=self._who.client,
+                schema=head.schema or schema,
+                table=conflicted.duplicate.table,
+                key=conflicted.duplicate.key,
+                entry=conflicted.duplicate.entry,
+                statement=head.verb,
+                outcome=outcome,
+                rule=rule.name if rule else None,
+                errno=conflicted.number,
+                latency=latency,
+                count=count,
+            )
+        )
+
+
+def _is_own(conflicted: Conflicted, head: Head) -> bool:
+    """Whether the conflict is on the statement's own table; MySQL tells when it is on a trigger's."""
+    table = conflicted.duplicate.table
+    return table is not None and head.table is not None and table.lower() == head.table.lower()
+
+
+def _is_guard(error: Err) -> bool:
+    return error.number == ER_DATA_OUT_OF_RANGE and _MARKER in error.message
+
+
+def _is_exhausted(duplicate: Duplicate, text: bytes) -> bool:
+    """Whether the conflict is of a generated id that has come to its type's end: the text does not hold the value."""
+    entry = duplicate.entry
+    return entry in _EXHAUSTED and entry is not None and entry.encode() not in text
+
+
+def _why_not_held(command: Command) -> Reason:
+    return Reason.TOO_LARGE if command.is_text else Reason.PREPARED

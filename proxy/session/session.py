@@ -1,0 +1,159 @@
+"""One session, as the floor of the sockets sees it."""
+
+from proxy.session.command_phase import CommandPhase
+from proxy.session.login_phase import Agreed, LoginPhase
+from proxy.session.settings import Result, SessionSettings, Wires
+from proxy.wire.errors import ProtocolError
+
+
+class Session:
+    """The conversation of one client with its own backend.
+
+    Args:
+        wires: its two connections.
+        settings: its settings.
+
+    Attributes:
+        closed: whether it has ended; nothing is taken or sent any more.
+        result: how it ended; None before.
+        reason: why, in words for the log; never any of the peers' bytes.
+    """
+
+    __slots__ = ("_commands", "_counters", "_login", "_relaying", "_settings", "_wires", "closed", "reason", "result")
+
+    def __init__(self, wires: Wires, settings: SessionSettings) -> None:
+        self._wires = wires
+        self._settings = settings
+        self._counters = settings.counters
+        self._login = LoginPhase(wires, settings, self._logged_in, self._relay, self._end)
+        self._commands: CommandPhase | None = None
+        self._relaying = False
+        self.closed = False
+        self.result: Result | None = None
+        self.reason = ""
+        settings.counters.session_opened()
+
+    @property
+    def idle(self) -> bool:
+        """Whether an end now would break nothing off: no reply is due and nothing of the client's waits."""
+        return self._commands is not None and not self._relaying and self._commands.idle
+
+    @property
+    def thread_id(self) -> int:
+        """The backend's id of the connection; 0 before its greeting."""
+        return self._login.thread_id
+
+    @property
+    def user(self) -> str:
+        """Who is logged in, or wants to be."""
+        return self._commands.user if self._commands else self._login.user
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # What comes in
+
+    def client_data(self, data: bytes) -> None:
+        """Take bytes that the client sent."""
+        if self.closed:
+            return
+        self._counters.bytes_received += len(data)
+        try:
+            if self._relaying:
+                self._wires.to_backend(data)
+            elif self._commands is not None:
+                self._commands.client_data(data)
+            else:
+                self._login.client_data(data)
+        except ProtocolError as error:
+            self._end(Result.MALFORMED, str(error))
+
+    def backend_data(self, data: bytes) -> None:
+        """Take bytes that the backend sent."""
+        if self.closed:
+            return
+        self._counters.bytes_sent += len(data)
+        try:
+            if self._relaying:
+                self._wires.to_client(data)
+            elif self._commands is not None:
+                self._commands.backend_data(data)
+            else:
+                self._login.backend_data(data)
+        except ProtocolError as error:
+            self._end(Result.MALFORMED, str(error))
+
+    def client_tls_started(self) -> None:
+        """Go on: the client's connection is encrypted."""
+        try:
+            self._login.client_tls_started()
+        except ProtocolError as error:
+            self._end(Result.MALFORMED, str(error))
+
+    def backend_tls_started(self) -> None:
+        """Go on: the backend's connection is encrypted."""
+        try:
+            self._login.backend_tls_started()
+        except ProtocolError as error:
+            self._end(Result.MALFORMED, str(error))
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # How it ends
+
+    def backend_unreachable(self, reason: str) -> None:
+        """Tell the client that the backend cannot be reached (or not as configured), and end."""
+        if self.closed:
+            return
+        self._login.refuse(2003, "HY000", f"Can't connect to the MySQL server behind the proxy: {reason}")
+        self._end(Result.BACKEND_UNREACHABLE, reason)
+
+    def login_timed_out(self) -> None:
+        """Tell the client, as the server does, that its login took too long, and end."""
+        if self.closed or self._commands is not None or self._relaying:
+            return
+        self._login.refuse(1159, "08S01", "Got timeout reading communication packets")
+        self._end(Result.LOGIN_TIMEOUT, "the login took too long")
+
+    def client_lost(self, reason: str = "") -> None:
+        """End: the client is gone."""
+        self._end(self._parting(Result.CLIENT_CLOSED), reason)
+
+    def backend_lost(self, reason: str = "") -> None:
+        """End: the backend is gone."""
+        self._end(self._parting(Result.BACKEND_CLOSED), reason)
+
+    def _parting(self, otherwise: Result) -> Result:
+        if self._commands is None:
+            return Result.PASSTHROUGH if self._relaying else otherwise
+        return Result.QUIT if self._commands.quitting else otherwise
+
+    def _end(self, result: Result, reason: str) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        self.result = result
+        self.reason = reason
+        self._counters.session_closed(result)
+        self._wires.close()
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # From phase to phase
+
+    def _logged_in(self, agreed: Agreed) -> None:
+        self._commands = commands = CommandPhase(self._wires, self._settings, agreed, self._relay)
+        self._wires.login_done()
+        from_client, from_backend = self._login.rest()
+        if from_backend:
+            commands.backend_data(from_backend)
+        if from_client:
+            commands.client_data(from_client)
+
+    def _relay(self) -> None:
+        """Look at nothing from here on: encrypted for the backend, a replication stream, or an unknown command."""
+        self._relaying = True
+        if self._commands is not None:
+            return
+        self._wires.login_done()
+        from_client, from_backend = self._login.rest()
+        if from_client:
+            self._wires.to_backend(from_client)
+        if from_backend:
+            self._wires.to_client(from_backend)

@@ -1,0 +1,82 @@
+"""What a session is handed, and the words for its end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from proxy.config import BackendTlsMode, ClientTlsMode, Limits
+from proxy.conflicts.counters import Counters
+from proxy.conflicts.recorder import Recorder
+from proxy.rules.match import RuleSet
+from proxy.wire.rsa import RsaKey
+
+
+class Wires(Protocol):
+    """The two connections of a session, as far as it may touch them."""
+
+    def to_client(self, data: bytes) -> None:
+        """Send bytes to the client."""
+
+    def to_backend(self, data: bytes) -> None:
+        """Send bytes to the backend."""
+
+    def start_client_tls(self) -> None:
+        """Begin the TLS handshake with the client; its end is told by ``Session.client_tls_started``."""
+
+    def start_backend_tls(self) -> None:
+        """Begin the TLS handshake with the backend; its end is told by ``Session.backend_tls_started``."""
+
+    def login_done(self) -> None:
+        """End the login's time limit, and read bytes in bulk."""
+
+    def hold_client(self) -> None:
+        """Stop reading from the client."""
+
+    def release_client(self) -> None:
+        """Read from the client again."""
+
+    def close(self) -> None:
+        """Send what waits in both directions, then close both connections."""
+
+
+class Result(StrEnum):
+    """How a session ended; the label of ``keyclash_sessions_total``."""
+
+    QUIT = "quit"
+    CLIENT_CLOSED = "client_closed"
+    BACKEND_CLOSED = "backend_closed"
+    BACKEND_UNREACHABLE = "backend_unreachable"
+    LOGIN_REFUSED = "login_refused"
+    LOGIN_TIMEOUT = "login_timeout"
+    INSECURE_TRANSPORT = "insecure_transport"
+    PASSTHROUGH = "passthrough"
+    MALFORMED = "malformed"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """What the sessions of a listener share, and where this client comes from.
+
+    Args:
+        rules: gives the rules in force at the time of the call.
+        backend_public_key: the PEM that a backend without TLS must have its passwords encrypted for; None: ask it.
+        client_secure: whether the client's connection needs no TLS to be private (a Unix socket).
+        backend_secure: the same of the backend's connection.
+        clock: seconds, monotonic.
+        wall_clock: seconds since the epoch.
+    """
+
+    counters: Counters
+    recorder: Recorder
+    rules: Callable[[], RuleSet]
+    client_tls: ClientTlsMode
+    backend_tls: BackendTlsMode
+    limits: Limits
+    rsa: RsaKey
+    client_address: str
+    clock: Callable[[], float]
+    wall_clock: Callable[[], float]
+    backend_public_key: bytes | None = None
+    client_secure: bool = False
+    backend_secure: bool = False

@@ -1,0 +1,56 @@
+"""What an OK packet says about the rows of a rewritten INSERT.
+
+Affected rows count 1 for a row inserted, 2 for a row changed, 0 for a row left as it was - or 1, with
+CLIENT_FOUND_ROWS. The info string of a multi-row INSERT, ``Records: N  Duplicates: M  Warnings: W``, tells the rest;
+its words are localised, its digits are not. REPLACE counts 1 for each row inserted and 1 for each row deleted.
+"""
+
+import re
+from dataclasses import dataclass
+
+_NUMBERS = re.compile(rb"\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many of the offered rows were inserted, changed an existing one, or left it as it was."""
+
+    inserted: int
+    updated: int
+    kept: int
+
+
+def tally_upsert(rows: int, affected_rows: int, info: bytes, found_rows: bool) -> Tally | None:
+    """Count the rows of an INSERT ... ON DUPLICATE KEY UPDATE; None where the reply does not tell.
+
+    Args:
+        rows: how many rows were offered.
+        affected_rows: the OK packet's number.
+        info: its info string, empty for one row.
+        found_rows: the session has CLIENT_FOUND_ROWS.
+    """
+    if rows == 1:
+        return _tally_one(affected_rows, found_rows)
+    numbers = _NUMBERS.findall(info)
+    if len(numbers) != 3:
+        return None
+    duplicates = int(numbers[1])
+    if found_rows:  # every row that was there counts as a duplicate
+        updated = affected_rows - rows
+        tally = Tally(rows - duplicates, updated, duplicates - updated)
+    else:  # only the changed ones do
+        inserted = affected_rows - 2 * duplicates
+        tally = Tally(inserted, duplicates, rows - inserted - duplicates)
+    return tally if min(tally.inserted, tally.updated, tally.kept) >= 0 else None
+
+
+def tally_replace(rows: int, affected_rows: int) -> Tally:
+    """Count the rows of a REPLACE: those that took the place of others are ``updated``."""
+    replaced = min(rows, max(0, affected_rows - rows))
+    return Tally(rows - replaced, replaced, 0)
+
+
+def _tally_one(affected_rows: int, found_rows: bool) -> Tally | None:
+    if affected_rows == 1:
+        return None if found_rows else Tally(1, 0, 0)
+    return Tally(0, 1, 0) if affected_rows == 2 else Tally(0, 0, 1)

@@ -1,0 +1,116 @@
+"""What a session's statements change about how the next one reads: schema, character set, SQL mode.
+
+Nothing here guesses. What the server tells (status flags, tracked state changes) is taken; a SET, USE or COM_INIT_DB is
+read when its form is plain and its reply was OK; after anything else that may have changed a value it is unknown, and a
+text whose meaning depends on it is left alone.
+"""
+
+import re
+
+from proxy.sql.lexing import Lexing
+from proxy.wire import capabilities as cap
+from proxy.wire.answers import TRACK_SCHEMA, TRACK_VARIABLE
+from proxy.wire.lenenc import read_bytes
+
+# Character sets in which the second byte of a character may be a backslash (0x5C) or a backtick (0x60).
+_UNSAFE_CHARSETS = frozenset({"big5", "cp932", "gb18030", "gbk", "sjis"})
+_UNSAFE_COLLATIONS = frozenset({1, 84, 13, 88, 28, 87, 95, 96, 248, 249, 250})
+
+_SET_NAMES = re.compile(rb"\s*SET\s+NAMES\s+(['\"]?)(\w+)\1(?:\s+COLLATE\s+['\"]?\w+['\"]?)?\s*;?\s*", re.IGNORECASE)
+_SET_CHARSET = re.compile(
+    rb"\s*SET\s+(?:SESSION\s+|LOCAL\s+|@@(?:SESSION\.|LOCAL\.)?)?character_set_client\s*=\s*(['\"]?)(\w+)\1\s*;?\s*",
+    re.IGNORECASE,
+)
+_SET_SQL_MODE = re.compile(
+    rb"\s*SET\s+(?:SESSION\s+|LOCAL\s+|@@(?:SESSION\.|LOCAL\.)?)?sql_mode\s*=\s*(['\"])([\w,\s]*)\1\s*;?\s*",
+    re.IGNORECASE,
+)
+_ABOUT_CHARSET = re.compile(rb"names|char|collation", re.IGNORECASE)
+_ABOUT_SQL_MODE = re.compile(rb"sql_mode", re.IGNORECASE)
+_USE = re.compile(rb"\s*USE\s+(`(?:[^`]|``)+`|[\w$\x80-\xff]+)\s*;?\s*", re.IGNORECASE)
+# Modes that stand for several, ANSI_QUOTES among them.
+_ANSI_MODES = frozenset({b"ansi", b"ansi_quotes", b"db2", b"maxdb", b"mssql", b"oracle", b"postgresql"})
+
+
+class Variables:
+    """The state of one session, as far as it is known.
+
+    Args:
+        mariadb: the server is MariaDB, whose status flags tell ANSI_QUOTES.
+        schema: the default schema; None: there is none, or it is not known.
+        collation: the collation id of the login.
+    """
+
+    __slots__ = ("_ansi_quotes", "_charset_safe", "_mariadb", "schema", "status")
+
+    def __init__(self, mariadb: bool, schema: str | None, collation: int, status: int) -> None:
+        self._mariadb = mariadb
+        self._ansi_quotes: bool | None = None
+        self._charset_safe: bool | None = collation not in _UNSAFE_COLLATIONS
+        self.schema = schema
+        self.status = status
+
+    def lexing(self) -> Lexing:
+        """Tell how the server reads the next statement."""
+        status = self.status
+        return Lexing(
+            ansi_quotes=bool(status & cap.STATUS_ANSI_QUOTES) if self._mariadb else self._ansi_quotes,
+            no_backslash_escapes=bool(status & cap.STATUS_NO_BACKSLASH_ESCAPES),
+            charset_safe=self._charset_safe,
+        )
+
+    def succeeded(self, verb: str, text: bytes) -> None:
+        """Take note of a statement that the server has answered with OK."""
+        if verb == "set":
+            self._set(text)
+        elif verb == "use":
+            match = _USE.fullmatch(text)
+            self.schema = _unquoted(match[1]) if match else None
+        elif verb in ("call", "execute"):
+            self.forget()
+
+    def forget(self) -> None:
+        """Know nothing any more of what only statements tell."""
+        self._ansi_quotes = None
+        self._charset_safe = None
+
+    def tracked(self, kind: int, data: bytes) -> None:
+        """Take note of a state change that the server tells.
+
+        Raises:
+            ProtocolError: it is cut.
+        """
+        if kind == TRACK_SCHEMA:
+            self.schema = _text(read_bytes(data, 0)[0]) or None
+        elif kind == TRACK_VARIABLE:
+            name, at = read_bytes(data, 0)
+            value = read_bytes(data, at)[0]
+            if name == b"character_set_client":
+                self._charset_safe = _is_safe(value)
+            elif name == b"sql_mode":
+                self._ansi_quotes = _has_ansi_quotes(value)
+
+    def _set(self, text: bytes) -> None:
+        if _ABOUT_CHARSET.search(text):
+            match = _SET_NAMES.fullmatch(text) or _SET_CHARSET.fullmatch(text)
+            self._charset_safe = _is_safe(match[2]) if match else None
+        if _ABOUT_SQL_MODE.search(text):
+            match = _SET_SQL_MODE.fullmatch(text)
+            self._ansi_quotes = _has_ansi_quotes(match[2]) if match else None
+
+
+def _is_safe(charset: bytes) -> bool | None:
+    name = charset.decode("latin-1").lower()
+    return None if name == "default" else name not in _UNSAFE_CHARSETS
+
+
+def _has_ansi_quotes(modes: bytes) -> bool:
+    return not _ANSI_MODES.isdisjoint(mode.strip().lower() for mode in modes.split(b","))
+
+
+def _unquoted(name: bytes) -> str:
+    return _text(name[1:-1].replace(b"``", b"`") if name[:1] == b"`" else name)
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
