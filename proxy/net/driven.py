@@ -7,8 +7,12 @@ class DrivenSession(Protocol):
     """A conversation without I/O that is fed with bytes and events, and answers through its `Wires`."""
 
     @property
-    def closed(self) -> bool:
-        """Whether the conversation has ended."""
+    def result(self) -> str | None:
+        """How the conversation has ended, a word of a closed set; None while it lasts."""
+
+    @property
+    def reason(self) -> str:
+        """Why it has ended, in words."""
 
     @property
     def idle(self) -> bool:

@@ -55,12 +55,11 @@ class Listener:
             pair.close()
         await self._all_ended.wait()
 
-    async def abort(self) -> None:
+    def abort(self) -> None:
         """Close everything at once; what waits to be sent is thrown away."""
         self.stop_accepting()
         for pair in self.pairs:
             pair.abort()
-        await self._all_ended.wait()
 
     def _door(self) -> asyncio.Protocol:
         return _Door(self)

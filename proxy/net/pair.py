@@ -293,6 +293,8 @@ class Pair:
             action()
 
     def _fault(self, error: Exception) -> None:
+        if self._closing:
+            return
         if isinstance(error, OversizedLoginError):
             _log.warning("session refused", reason=str(error))
         else:
@@ -325,6 +327,7 @@ class Pair:
             return
         self._ended = True
         self._timer.cancel()
+        _log.debug("session ended", result=self._session.result, reason=self._session.reason)
         self._on_end(self)
 
 

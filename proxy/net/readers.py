@@ -101,10 +101,15 @@ class LoginReader(Reader, asyncio.BufferedProtocol):
         if len(self._packet) == _HEADER:
             self._missing = int.from_bytes(self._packet[:3], "little")
             if self._missing > self._limit:
-                self._side.on_fault(OversizedLoginError(f"login packet of {self._missing} bytes, limit {self._limit}"))
+                self._refuse(self._missing)
                 return
         if not self._missing:
             self._deliver(self.take())
+
+    def _refuse(self, size: int) -> None:
+        # The session sees the header too: it may have an answer for the client.
+        self._deliver(self.take())
+        self._side.on_fault(OversizedLoginError(f"login packet of {size} bytes, limit {self._limit}"))
 
     def take(self) -> bytes:
         """Hand out what is there of a packet and begin anew."""

@@ -25,6 +25,8 @@ class ScriptedSession:
         self.wires = wires
         self.address = address
         self.closed = False
+        self.result: str | None = None
+        self.reason = ""
         self.idle = True
         self.login = True
         self.events: list[str] = []

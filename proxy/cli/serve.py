@@ -1,0 +1,69 @@
+"""`keyclash serve`: the proxy itself."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from proxy.cli.check import DEFAULT_CONFIG
+from proxy.cli.files import read_or_leave
+from proxy.config import Address, ProxyConfig, load_config
+from proxy.rules.match import RuleSet
+from proxy.rules.model import load_rules
+from proxy.run.logs import configure_logging
+from proxy.run.process import run
+from proxy.run.supervisor import StartError
+
+CANNOT_START = 1
+"""The exit code when the files are right and the proxy cannot run all the same."""
+
+
+def serve(
+    config: Annotated[Path, typer.Option(help="The proxy's file.")] = DEFAULT_CONFIG,
+    listen: Annotated[
+        Address | None, typer.Option(parser=Address.parse, metavar="HOST:PORT", help="Where applications connect.")
+    ] = None,
+    backend: Annotated[
+        Address | None, typer.Option(parser=Address.parse, metavar="HOST:PORT", help="The MySQL server.")
+    ] = None,
+    admin: Annotated[
+        Address | None, typer.Option(parser=Address.parse, metavar="HOST:PORT", help="Metrics and health over HTTP.")
+    ] = None,
+    rules: Annotated[Path | None, typer.Option(help="The rules, instead of those that the proxy's file names.")] = None,
+) -> None:
+    """Run the proxy until SIGTERM or SIGINT. Options stand above what the proxy's file says.
+
+    The first signal lets busy sessions come to rest for a few seconds, a second one cuts them off.
+
+    \b
+    Exit code 0: stopped by a signal.
+    Exit code 1: it cannot run, such as when a port is taken.
+    Exit code 2: a wrong option or a wrong file; every mistake is on standard error.
+
+    \b
+    keyclash serve
+    keyclash serve --config /etc/keyclash/proxy.yaml
+    keyclash serve --listen 0.0.0.0:3306 --backend db.internal:3306
+    """  # noqa: D301  # \b keeps click from rewrapping the examples
+    chosen = _chosen(read_or_leave(load_config, config), listen, backend, admin, rules)
+    ruleset = read_or_leave(load_rules, chosen.rules) if chosen.rules else RuleSet()
+    configure_logging(chosen.log.level, chosen.log.format, sys.stderr)
+    try:
+        run(chosen, ruleset)
+    except StartError as error:
+        typer.echo(f"keyclash: {error}", err=True)
+        raise typer.Exit(CANNOT_START) from None
+
+
+def _chosen(
+    config: ProxyConfig, listen: Address | None, backend: Address | None, admin: Address | None, rules: Path | None
+) -> ProxyConfig:
+    return replace(
+        config,
+        listen=listen or config.listen,
+        backend=backend or config.backend,
+        admin=admin or config.admin,
+        rules=rules or config.rules,
+    )

@@ -1,0 +1,1 @@
+"""Running the proxy: what belongs to one process, its log, its signals."""

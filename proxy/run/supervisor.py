@@ -1,0 +1,143 @@
+"""One whole proxy: listener, admin server and what they share, from start to stop."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from proxy.admin.app import create_app
+from proxy.admin.readiness import Readiness
+from proxy.admin.server import AdminServer
+from proxy.config import ProxyConfig
+from proxy.conflicts.counters import Counters
+from proxy.conflicts.recorder import Recorder
+from proxy.net.listener import Listener
+from proxy.net.pair import OpenSession, Pair, PairSettings
+from proxy.net.probe import probe
+from proxy.net.side import describe
+from proxy.net.tls import TlsError, backend_context, client_context
+from proxy.rules.match import RuleSet
+from proxy.rules.model import load_rules
+from proxy.session import Session, SessionSettings
+from proxy.wire.rsa import RsaKey
+
+_log = structlog.get_logger(__name__)
+
+DRAIN_TIMEOUT: Final = 5.0
+"""Seconds that busy sessions may take to become idle once the proxy stops."""
+
+
+class StartError(Exception):
+    """The proxy cannot start; the message says why."""
+
+
+class Running:
+    """A proxy that runs; made by `serve`.
+
+    address, admin_address: what is really bound. rules: those in force; sessions see it when they are exchanged.
+    """
+
+    def __init__(self, config: ProxyConfig, rules: RuleSet) -> None:
+        self.address = config.listen
+        self.admin_address = config.admin
+        self.rules = rules
+        self.draining = False
+        self.counters = Counters(config.conflicts.max_series)
+        try:
+            settings = PairSettings(
+                backend=config.backend,
+                limits=config.limits,
+                client_tls=client_context(config.client_tls),
+                backend_tls=backend_context(config.backend_tls, config.backend),
+            )
+        except TlsError as error:
+            raise StartError(str(error)) from error
+        self._listener = Listener(settings, self._sessions(config))
+        ready = Readiness(lambda: probe(config.backend), draining=lambda: self.draining, clock=time.monotonic)
+        self._admin = AdminServer(create_app(self.counters, ready=ready))
+
+    def _sessions(self, config: ProxyConfig) -> OpenSession:
+        recorder = Recorder(
+            self.counters,
+            structlog.get_logger("proxy.conflicts"),
+            config.conflicts.show_values,
+            config.log.conflicts_per_second,
+            time.monotonic,
+        )
+        settings = SessionSettings(
+            counters=self.counters,
+            recorder=recorder,
+            rules=lambda: self.rules,
+            client_tls=config.client_tls.mode,
+            backend_tls=config.backend_tls.mode,
+            limits=config.limits,
+            rsa=RsaKey.generate(),
+            client_address="",
+            clock=time.monotonic,
+            wall_clock=time.time,
+            backend_public_key=_read(config.backend_tls.server_public_key),
+        )
+
+        def open_session(wires: Pair, client_address: str) -> Session:
+            return Session(wires, replace(settings, client_address=client_address))
+
+        return open_session
+
+    async def start(self) -> None:
+        """Listen on both addresses. Raises StartError."""
+        try:
+            await self._admin.start(self.admin_address)
+            self.admin_address = self._admin.address
+        except OSError as error:
+            await self._admin.stop()
+            raise StartError(f"cannot listen on {self.admin_address} (admin): {describe(error)}") from error
+        try:
+            self.address = await self._listener.listen(self.address)
+        except OSError as error:
+            await self._admin.stop()
+            raise StartError(f"cannot listen on {self.address}: {describe(error)}") from error
+        self.counters.reload_succeeded(time.time())
+
+    async def stop(self, drain_timeout: float = DRAIN_TIMEOUT) -> None:
+        """Accept no more, close each session as soon as it is idle and all that are left after so many seconds."""
+        self.draining = True
+        try:
+            async with asyncio.timeout(drain_timeout):
+                await self._listener.drain()
+        except TimeoutError:
+            _log.warning("sessions closed that were not idle", sessions=len(self._listener.pairs))
+        await self._listener.close()
+        await self._admin.stop()
+
+    def abort(self) -> None:
+        """Cut every session off; a `stop` that is under way comes to its end."""
+        self._listener.abort()
+
+
+@asynccontextmanager
+async def serve(config: ProxyConfig, rules: RuleSet | None = None) -> AsyncIterator[Running]:
+    """Run a proxy for the length of the block.
+
+    rules: those to begin with; None reads the file that the configuration names, if any.
+    Raises ConfigError for the rules, StartError for all else that keeps the proxy from running.
+    """
+    if rules is None:
+        rules = load_rules(config.rules) if config.rules else RuleSet()
+    running = Running(config, rules)
+    await running.start()
+    try:
+        yield running
+    finally:
+        await running.stop()
+
+
+def _read(path: Path | None) -> bytes | None:
+    try:
+        return None if path is None else path.read_bytes()
+    except OSError as error:
+        raise StartError(f"cannot read {path}: {describe(error)}") from error

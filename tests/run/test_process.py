@@ -1,0 +1,150 @@
+"""`keyclash serve` as a process of its own: signals, exit codes, what it prints."""
+
+import asyncio
+import json
+import resource
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import uvloop
+
+from proxy.run.process import loop_factory, raise_open_files_limit
+from tests.run.doubles import LOCALHOST, Backend, backend
+
+
+@pytest_asyncio.fixture
+async def behind() -> AsyncIterator[Backend]:
+    async with backend() as double:
+        yield double
+
+
+@pytest.fixture
+def config(behind: Backend, tmp_path: Path) -> Path:
+    path = tmp_path / "proxy.yaml"
+    path.write_text(
+        f"listen: {LOCALHOST}:0\nbackend: {behind.address}\nadmin: {LOCALHOST}:0\n"
+        "client_tls: {mode: DISABLED}\nlog: {format: json}\n"
+    )
+    return path
+
+
+class Keyclash:
+    """A `keyclash serve` that runs."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    async def line(self, event: str) -> dict[str, Any]:
+        """Wait for a log line of an event."""
+        assert self.process.stderr is not None
+        while text := await self.process.stderr.readline():
+            line: dict[str, Any] = json.loads(text)
+            if line["event"] == event:
+                return line
+        raise AssertionError(f"{event} was not logged")
+
+    async def connect(self, serving: dict[str, Any]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Read a greeting through the proxy, and begin a login that is never finished."""
+        host, port = serving["listen"].split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        await reader.readexactly(4)
+        return reader, writer
+
+
+async def start(*arguments: object) -> Keyclash:
+    return Keyclash(
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "proxy", "serve", *map(str, arguments)), stderr=asyncio.subprocess.PIPE
+        )
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_stops_it(config: Path, number: signal.Signals) -> None:
+    keyclash = await start("--config", config)
+    await keyclash.line("serving")
+    keyclash.process.send_signal(number)
+    assert await keyclash.line("stopped")
+    assert await keyclash.process.wait() == 0
+
+
+async def test_a_second_signal_cuts_off_what_is_busy(config: Path) -> None:
+    keyclash = await start("--config", config)
+    reader, writer = await keyclash.connect(await keyclash.line("serving"))
+    keyclash.process.send_signal(signal.SIGTERM)
+    assert (await keyclash.line("stopping"))["sessions"] == 1
+    keyclash.process.send_signal(signal.SIGTERM)
+    assert await keyclash.line("stopped")
+    assert await keyclash.process.wait() == 0
+    writer.close()
+    await reader.read()
+
+
+async def test_options_stand_above_the_file(config: Path, behind: Backend, tmp_path: Path) -> None:
+    rules = tmp_path / "own.yaml"
+    rules.write_text("rules:\n  - {name: one, table: t, action: observe}\n")
+    other = "[::1]:0"
+    arguments = ("--config", config, "--rules", rules, "--backend", "db.internal:99", "--listen", other)
+    keyclash = await start(*arguments, "--admin", other)
+    line = await keyclash.line("serving")
+    keyclash.process.send_signal(signal.SIGTERM)
+    await keyclash.process.wait()
+    assert line["listen"].startswith("[::1]:")
+    assert line["admin"].startswith("[::1]:")
+    assert line["backend"] == "db.internal:99"
+    assert line["rules"] == 1
+
+
+async def outcome(*arguments: object) -> tuple[int | None, str]:
+    keyclash = await start(*arguments)
+    _out, err = await keyclash.process.communicate()
+    return keyclash.process.returncode, err.decode()
+
+
+async def test_a_port_that_is_taken(config: Path, behind: Backend) -> None:
+    code, text = await outcome("--config", config, "--listen", behind.address)
+    assert (code, text) == (1, f"keyclash: cannot listen on {behind.address}: Address already in use\n")
+
+
+@pytest.fixture
+def wrong(tmp_path: Path) -> Path:
+    """A folder of wrong files."""
+    (tmp_path / "rules.yaml").write_text("rules:\n  - {name: one, table: t, action: nonsense}\n")
+    (tmp_path / "wrong.yaml").write_text("listen: nowhere\nlisen: 1\n")
+    return tmp_path
+
+
+async def test_wrong_files(config: Path, wrong: Path) -> None:
+    code, text = await outcome("--config", config, "--rules", wrong / "rules.yaml")
+    assert code == 2
+    assert text.startswith(f"{wrong / 'rules.yaml'}:2: ")
+    code, text = await outcome("--config", wrong / "wrong.yaml")
+    assert code == 2
+    assert [line.split(": ")[0] for line in text.splitlines()] == [f"{wrong / 'wrong.yaml'}:{line}" for line in (1, 2)]
+    assert (await outcome("--config", wrong / "missing.yaml"))[0] == 2
+
+
+async def test_a_wrong_address() -> None:
+    code, text = await outcome("--listen", "nowhere")
+    assert code == 2
+    assert "host:port" in text
+
+
+def test_uvloop_is_used_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert loop_factory() is uvloop.new_event_loop
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    assert loop_factory() is asyncio.new_event_loop
+
+
+def test_all_the_files_that_the_system_allows() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        raise_open_files_limit()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (before[1], before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
