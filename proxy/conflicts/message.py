@@ -55,10 +55,14 @@ CHARSETS = (
     "tis_620",
     "ascii",
 )
-"""The charsets that character_set_results may have, in Python's words, the commonest first."""
+"""The charsets that character_set_results may have, in Python's words, the commonest first.
 
-WIDE_CHARSETS = ("utf_32_be", "utf_16_be", "utf_16_le")
-"""The charsets utf32, utf16 (and ucs2), utf16le."""
+Left out are keybcs2, swe7 and geostd8, which Python does not know, and those of two and four bytes: both servers cut
+the text at its first NUL then, which leaves nothing to read.
+"""
+
+ESCAPE, SJIS_ESCAPE = b"\\", b"\x81\x5f"
+"""What stands before the hexadecimal number of a character that the charset lacks; MariaDB's sjis has no backslash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,7 @@ def parse(errno: int, message: bytes, mariadb: bool, expected_table: str | None 
     mariadb: whether the server is MariaDB, which does not put the table before the key; MySQL does from 8.0.19 on.
     expected_table: the statement's table, which tells the table from the key where names hold dots.
     """
-    fields = _fields(errno, _narrow(message)) if len(message) <= MAX_TEXT else None
+    fields = _fields(errno, message) if len(message) <= MAX_TEXT else None
     if fields is None:
         return NOTHING
     text = {name: field.decode("utf-8", "backslashreplace") for name, field in fields.items()}
@@ -149,19 +153,6 @@ def split_key(key: str, expected_table: str | None) -> tuple[str | None, str]:
     return (table, rest) if table and rest else (None, key)
 
 
-def _narrow(message: bytes) -> bytes:
-    """Turn a text in UTF-16 or UTF-32 into UTF-8.
-
-    No other text holds a NUL: MySQL ends a value at one, MariaDB escapes it.
-    """
-    if b"\0" in message:
-        for charset in WIDE_CHARSETS:
-            text = message.decode(charset, "backslashreplace")
-            if "'" in text:
-                return text.encode()
-    return message
-
-
 @functools.cache
 def _splitters(errno: int) -> tuple[tuple[Layout, tuple[bytes, ...]], ...]:
     """Return every template of an error in every charset, as the texts between its fields, without repetitions."""
@@ -169,15 +160,15 @@ def _splitters(errno: int) -> tuple[tuple[Layout, tuple[bytes, ...]], ...]:
 
 
 def _encoded(errno: int) -> Iterator[tuple[Layout, tuple[bytes, ...]]]:
-    for charset in CHARSETS:
+    for charset, escape in (*((charset, ESCAPE) for charset in CHARSETS), ("shift_jis", SJIS_ESCAPE)):
         for layout in _LAYOUTS[errno]:
             for text in layout.texts:
-                yield layout, tuple(_escaped(part, charset) for part in text.split("%s"))
+                yield layout, tuple(_escaped(part, charset, escape) for part in text.split("%s"))
 
 
-def _escaped(text: str, charset: str) -> bytes:
+def _escaped(text: str, charset: str, escape: bytes) -> bytes:
     r"""Encode a text as a server does: what the charset lacks becomes `\306F` (convert_error_message)."""
-    return b"".join(char.encode(charset, "ignore") or b"\\%04X" % ord(char) for char in text)
+    return b"".join(char.encode(charset, "ignore") or escape + b"%04X" % ord(char) for char in text)
 
 
 def _fields(errno: int, message: bytes) -> dict[str, bytes] | None:

@@ -13,7 +13,6 @@ from proxy.conflicts.message import (
     MAX_TEXT,
     NOTHING,
     UNKNOWN,
-    WIDE_CHARSETS,
     Duplicate,
     is_duplicate,
     parse,
@@ -87,7 +86,7 @@ NAME = st.text(st.characters(codec="utf-8"), min_size=1)
 
 
 def encodings(text: str) -> Iterator[tuple[str, bytes]]:
-    for charset in ("utf_8", *WIDE_CHARSETS, *CHARSETS):
+    for charset in CHARSETS:
         yield charset, b"".join(char.encode(charset, "ignore") or b"\\%04X" % ord(char) for char in text)
 
 
@@ -104,6 +103,11 @@ def test_the_last_key_is_the_key_in_every_language(template: str, entry: str) ->
 def test_the_text_may_come_in_any_charset(template: str) -> None:
     for charset, message in encodings(template % ("O'Brien", "users.ux_email")):
         assert parse(1062, message, mariadb=False) == Duplicate("O'Brien", "users", "ux_email"), charset
+
+
+def test_mariadbs_sjis_escapes_without_a_backslash() -> None:
+    message = b"Doppelter Eintrag 'a' f\x81_00FCr Schl\x81_00FCssel 'uk'"
+    assert parse(1062, message, mariadb=True) == Duplicate("a", None, "uk")
 
 
 def test_every_measured_template_is_known() -> None:
