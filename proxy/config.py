@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, TypeVar, get_type_hints
@@ -12,7 +12,8 @@ from pydantic import BeforeValidator, ConfigDict, Strict, TypeAdapter, Validatio
 from pydantic_core import ErrorDetails, PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.tag import Tag
 
 FORBID: Final = ConfigDict(extra="forbid")
 """The pydantic configuration of every section: a key that it does not know is a mistake."""
@@ -66,7 +67,7 @@ class Address:
         """Read `host:port` or `[ipv6]:port`; raises ValueError for anything else."""
         match = _ADDRESS.fullmatch(text)
         if match is None or int(match["port"]) > 65535:
-            raise ValueError(f"{text!r} is no address (expected host:port, such as 127.0.0.1:3306 or [::1]:3306)")
+            raise ValueError(f"'{text}' is no address (expected host:port, such as 127.0.0.1:3306 or [::1]:3306)")
         return cls(match["ipv6"] or match["host"], int(match["port"]))
 
 
@@ -88,7 +89,9 @@ def _duration(value: object) -> object:
         return value
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None or float(match[1]) == 0:
-        raise _expected(f"{value!r} is no duration (expected a number above 0 with its unit: 500ms, 10s, 5m or 1h)")
+        raise _expected(
+            f"{in_yaml(value)} is no duration (expected a number above 0 with its unit: 500ms, 10s, 5m or 1h)"
+        )
     return float(match[1]) * _SECONDS[match[2]]
 
 
@@ -97,14 +100,14 @@ def _size(value: object) -> object:
         return value
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None or int(match[1]) == 0:
-        raise _expected(f"{value!r} is no size (expected bytes above 0, such as 65536, 64KiB, 1MiB or 1GiB)")
+        raise _expected(f"{in_yaml(value)} is no size (expected bytes above 0, such as 65536, 64KiB, 1MiB or 1GiB)")
     return int(match[1]) * _BYTES[match[2]]
 
 
 def _count(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    raise _expected(f"{value!r} is no count (expected a whole number, 0 or more)")
+    raise _expected(f"{in_yaml(value)} is no count (expected a whole number, 0 or more)")
 
 
 Seconds = Annotated[float, BeforeValidator(_duration)]
@@ -362,6 +365,10 @@ def validate(document: Document, model: type[T], loc: Loc = ()) -> tuple[T | Non
         return None, problems
 
 
+_MERGE: Final = "tag:yaml.org,2002:merge"
+_TEXT: Final = Tag(suffix="tag:yaml.org,2002:str")
+
+
 @dataclass(frozen=True, slots=True)
 class _Walk:
     file: str
@@ -386,6 +393,9 @@ def _walk(node: Node, loc: Loc, walk: _Walk) -> None:
 
 
 def _walk_key(key: Node, loc: Loc, walk: _Walk) -> None:
+    """Note a key's line; `1:` and `null:` are the keys "1" and "null", as no key of ours is anything but text."""
+    if isinstance(key, ScalarNode) and key.tag != _MERGE:
+        key.ctag = _TEXT
     here, line = (*loc, str(key.value)), key.start_mark.line + 1
     if here in walk.lines:
         first = walk.lines[here]
@@ -419,7 +429,8 @@ def _explained(document: Document, model: object, prefix: Loc, error: ErrorDetai
         names = _names(_model_at(model, error["loc"][:-1]))
         return document.problem(loc, f"unknown key ({_one_of(str(loc[-1]), names)})")
     if kind == "missing":
-        return document.problem(loc, "missing (expected it to be given)")
+        needed = _required(_model_at(model, error["loc"][:-1]))
+        return document.problem(loc, f"missing (expected at least {', '.join(needed)})")
     if kind == "enum":
         choices = re.findall(r"'([^']*)'", error["ctx"]["expected"])
         return document.problem(loc, f"{in_yaml(error['input'])} is not known ({_one_of(error['input'], choices)})")
@@ -449,10 +460,12 @@ def in_yaml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):
-        return "a mapping"
+        return "a mapping" if value else "an empty mapping"
     if isinstance(value, list | tuple):
-        return "a list"
-    return repr(value) if isinstance(value, str | int | float) else str(value)
+        return "a list" if value else "an empty list"
+    if isinstance(value, str) and value.isprintable():
+        return f'"{value}"' if "'" in value else f"'{value}'"
+    return repr(value)
 
 
 def _one_of(given: object, names: Sequence[str]) -> str:
@@ -471,3 +484,8 @@ def _model_at(model: object, loc: Loc) -> object:
 
 def _names(model: object) -> list[str]:
     return [item.name for item in fields(model)] if is_dataclass(model) else []
+
+
+def _required(model: object) -> list[str]:
+    every = fields(model) if is_dataclass(model) else ()
+    return [item.name for item in every if item.default is MISSING and item.default_factory is MISSING]

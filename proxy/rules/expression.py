@@ -11,6 +11,8 @@ import sqlglot
 from sqlglot import Token, TokenType, exp
 from sqlglot.errors import SqlglotError
 
+from proxy.config import in_yaml
+
 
 class ExpressionError(ValueError):
     """An expression that a rule cannot use; the text says what was found and what was expected."""
@@ -70,19 +72,21 @@ def parse(source: str) -> Expression:
         tokens = sqlglot.tokenize(source, read="mysql")
         _check_tokens(source, tokens)
         tree = sqlglot.parse_one(f"SELECT (\n{source}\n)", read="mysql")
-    except SqlglotError as error:
-        reason = str(error).split("\n")[0].split(". Line ")[0]
-        raise ExpressionError(f"{source!r} is no SQL expression: {reason} (expected one scalar expression)") from None
+    except SqlglotError:
+        raise ExpressionError(f"{in_yaml(source)} does not read as SQL (expected one scalar expression)") from None
     _check_tree(source, tree)
     parts = _cut(source, tokens)
     columns = sum(1 for _ in tree.find_all(exp.Column))
     if columns != sum(1 for part in parts if not isinstance(part, bytes)):
-        raise ExpressionError(f"{source!r} is not understood (expected columns written as new.column and old.column)")
+        raise ExpressionError(
+            f"{in_yaml(source)} is not understood (expected columns written as new.column and old.column)"
+        )
     return Expression(source, parts)
 
 
 _BANNED_TOKENS: Final = {
     TokenType.SEMICOLON: "a ';' (expected one expression)",
+    TokenType.VALUES: "VALUES() (expected new.column)",
     TokenType.HINT: "a comment (expected none: it could swallow what follows it)",
     TokenType.DPIPE: "'||', which is OR or CONCAT depending on sql_mode (expected OR or CONCAT())",
     TokenType.ARROW: "'->', which not every server knows (expected JSON_EXTRACT())",
@@ -92,10 +96,10 @@ _BANNED_TOKENS: Final = {
 
 def _check_tokens(source: str, tokens: Sequence[Token]) -> None:
     if not tokens:
-        raise ExpressionError(f"{source!r} is empty (expected an SQL expression such as new.name)")
+        raise ExpressionError(f"{in_yaml(source)} is empty (expected an SQL expression such as new.name)")
     if "\\" in source:
         raise ExpressionError(
-            f"{source!r} has a backslash, whose meaning depends on sql_mode (expected none: use CHAR(92))"
+            f"{in_yaml(source)} has a backslash, whose meaning depends on sql_mode (expected none: use CHAR(92))"
         )
     depth = 0
     for token in tokens:
@@ -104,22 +108,21 @@ def _check_tokens(source: str, tokens: Sequence[Token]) -> None:
         if depth < 0:
             break
     if depth:
-        raise ExpressionError(f"{source!r} has parentheses that do not pair (expected one expression)")
+        raise ExpressionError(f"{in_yaml(source)} has parentheses that do not pair (expected one expression)")
 
 
 def _check_token(source: str, token: Token) -> None:
     if token.comments:
-        raise ExpressionError(f"{source!r} has {_BANNED_TOKENS[TokenType.HINT]}")
+        raise ExpressionError(f"{in_yaml(source)} has {_BANNED_TOKENS[TokenType.HINT]}")
     if token.token_type in _BANNED_TOKENS:
-        raise ExpressionError(f"{source!r} has {_BANNED_TOKENS[token.token_type]}")
+        raise ExpressionError(f"{in_yaml(source)} has {_BANNED_TOKENS[token.token_type]}")
     if token.token_type is TokenType.STRING and source[token.start] == '"':
         raise ExpressionError(
-            f"{source!r} has text in double quotes, a name under ANSI_QUOTES (expected single quotes)"
+            f"{in_yaml(source)} has text in double quotes, a name under ANSI_QUOTES (expected single quotes)"
         )
 
 
 _BANNED_NODES: Final[tuple[tuple[type[exp.Expr] | tuple[type[exp.Expr], ...], str], ...]] = (
-    (exp.Values, "VALUES() (expected new.column)"),
     ((exp.Query, exp.Subquery), "a subquery (expected a scalar expression over the two rows)"),
     (exp.Placeholder, "a placeholder (expected a value: the number of '?' must not change)"),
     ((exp.Parameter, exp.SessionParameter), "a variable (expected only columns, functions and literals)"),
@@ -135,11 +138,11 @@ _BANNED_NODES: Final[tuple[tuple[type[exp.Expr] | tuple[type[exp.Expr], ...], st
 def _check_tree(source: str, tree: exp.Expr) -> None:
     inner = tree.expressions[0]
     if isinstance(inner, exp.Tuple):
-        raise ExpressionError(f"{source!r} is several expressions (expected one)")
+        raise ExpressionError(f"{in_yaml(source)} is several expressions (expected one)")
     for node in inner.walk():
         for kind, what in _BANNED_NODES:
             if isinstance(node, kind) and not _is_list(node):
-                raise ExpressionError(f"{source!r} has {what}")
+                raise ExpressionError(f"{in_yaml(source)} has {what}")
         if isinstance(node, exp.Column):
             _check_column(source, node)
 
@@ -153,10 +156,10 @@ def _check_column(source: str, column: exp.Column) -> None:
     name, table = column.name, column.table
     expected = f"expected new.{name} for the row offered or old.{name} for the row there"
     if not table:
-        raise ExpressionError(f"{source!r} names the column {name!r} bare ({expected})")
+        raise ExpressionError(f"{in_yaml(source)} names the column '{name}' bare ({expected})")
     if table.lower() not in ("new", "old") or column.db:
         written = ".".join(part.name for part in column.parts)
-        raise ExpressionError(f"{source!r} names {written!r} ({expected})")
+        raise ExpressionError(f"{in_yaml(source)} names '{written}' ({expected})")
 
 
 def _cut(source: str, tokens: Sequence[Token]) -> tuple[Part, ...]:
@@ -186,5 +189,7 @@ def _text(source: str, start: int, end: int) -> bytes:
     """Take a stretch without columns; what is not ASCII would mean other characters in another charset."""
     text = source[start:end]
     if not text.isascii():
-        raise ExpressionError(f"{source!r} has text outside ASCII, read in the client's charset (expected x'...')")
+        raise ExpressionError(
+            f"{in_yaml(source)} has text outside ASCII, read in the client's charset (expected x'...')"
+        )
     return text.encode("ascii")

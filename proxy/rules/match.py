@@ -7,6 +7,7 @@ look-up. What is kept is bounded, for a client can invent any number of table na
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
@@ -106,6 +107,23 @@ def _compiled(schema: str | None) -> re.Pattern[str] | None:
 
 def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(".*".join(map(re.escape, text.lower().split("*"))), re.DOTALL)
+
+
+class Mismatch(StrEnum):
+    """The first thing about an insert that a rule is not for."""
+
+    TABLE = "table"
+    SCHEMA = "schema"
+    USER = "user"
+
+
+def mismatch(rule: Rule, schema: str | None, table: str, user: str) -> Mismatch | None:
+    """Tell why a rule is no candidate for an insert; None: it is one."""
+    if not _pattern(rule.table.table).fullmatch(table.lower()):
+        return Mismatch.TABLE
+    if not _fits(_compiled(rule.table.schema), schema and schema.lower()):
+        return Mismatch.SCHEMA
+    return None if _is_for(rule, user) else Mismatch.USER
 
 
 def shadowed(rules: Sequence[Rule]) -> list[tuple[Rule, Rule]]:

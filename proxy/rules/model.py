@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final
@@ -21,15 +21,16 @@ __all__ = ["Action", "AffectedRows", "Assignment", "Rule", "RuleSet", "TablePatt
 def load_rules(path: Path) -> RuleSet:
     """Read config/rules.yaml; raises ConfigError with every mistake of the file."""
     document = read_yaml(path)
-    file, problems = validate(document, _File)
+    _, problems = validate(document, _File)
+    listed = document.data.get("rules") if isinstance(document.data, Mapping) else None
+    entries = listed if isinstance(listed, list) else []
     rules: list[Rule] = []
-    if file is not None:
-        for position in range(len(file.rules)):
-            rule, found = _read_rule(document, ("rules", position))
-            problems += found
-            if rule is not None:
-                rules.append(rule)
-        problems += _twice(document, file.rules)
+    for position, entry in enumerate(entries):
+        rule, found = _read_rule(document, ("rules", position), entry)
+        problems += found
+        if rule is not None:
+            rules.append(rule)
+    problems += _twice(document, entries)
     if problems:
         raise ConfigError(problems)
     version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
@@ -53,8 +54,7 @@ _NAME_LENGTH: Final = 64
 def _table(value: object) -> object:
     match = _TABLE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        hint = "; the wildcard is *" if isinstance(value, str) and "%" in value else ""
-        raise _expected(f"{in_yaml(value)} is no table (expected schema.table or table, with * as wildcard{hint})")
+        raise _expected(f"{in_yaml(value)} is no table (expected schema.table or table; * is the wildcard)")
     return TablePattern(match["schema"] and _unquoted(match["schema"]), _unquoted(match["table"]))
 
 
@@ -144,28 +144,20 @@ class _Entry:
 # One rule
 
 
-def _read_rule(document: Document, loc: Loc) -> tuple[Rule | None, list[Problem]]:
+def _read_rule(document: Document, loc: Loc, raw: object) -> tuple[Rule | None, list[Problem]]:
     entry, problems = validate(document, _Entry, loc)
-    raw = _at(document, loc)
-    problems += [document.problem((*loc, *at), message) for at, message in _contradictions(raw)]
+    if isinstance(raw, Mapping):
+        problems += [document.problem((*loc, *at), message) for at, message in _contradictions(raw)]
     if entry is None:
         return None, problems
     problems += [document.problem((*loc, *at), message) for at, message in _misfits(entry)]
-    assignments, circle = _in_order(entry)
+    assignments, circle = _in_order(entry.set)
     if circle:
-        names = " and ".join(circle)
         message = (
-            f"{names} read each other's old value, but the server assigns one after the other (expected no circle)"
+            f"{' and '.join(circle)} read each other's old value, but are assigned one by one (expected no circle)"
         )
         problems.append(document.problem((*loc, "set", circle[0]), message))
     return _rule(entry, document.line(loc), assignments), problems
-
-
-def _at(document: Document, loc: Loc) -> Mapping[str, object]:
-    data = document.data
-    for step in loc:
-        data = data[step]  # type: ignore[index]  # the caller has seen these
-    return data if isinstance(data, Mapping) else {}
 
 
 def _rule(entry: _Entry, line: int, assignments: tuple[Assignment, ...]) -> Rule:
@@ -204,10 +196,8 @@ def _contradictions(raw: Mapping[str, object]) -> Iterator[tuple[Loc, str]]:
 def _misfits(entry: _Entry) -> Iterator[tuple[Loc, str]]:
     """Find values that are right alone and wrong together."""
     if entry.key and entry.columns and len(entry.key) != len(entry.columns):
-        yield (
-            ("columns",),
-            f"{len(entry.columns)} groups for {len(entry.key)} keys (expected one list of columns per key)",
-        )
+        groups, keys = _count(entry.columns, "list"), _count(entry.key, "key")
+        yield ("columns",), f"{groups} of columns for {keys} (expected one list for each key)"
     names = [name.lower() for name in entry.set]
     for position, name in enumerate(entry.set):
         if names.index(name.lower()) < position:
@@ -216,39 +206,41 @@ def _misfits(entry: _Entry) -> Iterator[tuple[Loc, str]]:
         yield ("return_id",), f"set writes {entry.return_id} as well (expected the id to stay as it is)"
 
 
-def _in_order(entry: _Entry) -> tuple[tuple[Assignment, ...], tuple[str, ...]]:
+def _count(things: Sequence[object], noun: str) -> str:
+    return f"{len(things)} {noun}" if len(things) == 1 else f"{len(things)} {noun}s"
+
+
+def _in_order(sets: Mapping[str, Expression]) -> tuple[tuple[Assignment, ...], tuple[str, ...]]:
     """Put each assignment before the one that overwrites what it reads.
 
     ON DUPLICATE KEY UPDATE assigns from left to right and lets later assignments see what earlier ones wrote; `old`
     promises the row as it was. Returns the assignments, and the columns of a circle that no order can serve.
     """
-    left = dict(entry.set)
+    left = {name.lower(): Assignment(name, expression) for name, expression in sets.items()}
     ordered: list[Assignment] = []
     while left:
-        free = next((name for name in left if not _read_elsewhere(name, left)), None)
+        free = next((name for name in left if not any(name in reads for reads in _reads(left, name))), None)
         if free is None:
-            return (), tuple(name for name in left if _reads_other(name, left))
-        ordered.append(Assignment(free, left.pop(free)))
+            return (), tuple(
+                left[name].column for name in left if any(left.keys() & left[name].expression.reads - {name})
+            )
+        ordered.append(left.pop(free))
     return tuple(ordered), ()
 
 
-def _read_elsewhere(name: str, left: Mapping[str, Expression]) -> bool:
-    return any(name.lower() in expression.reads for other, expression in left.items() if other != name)
+def _reads(left: Mapping[str, Assignment], but: str) -> Iterator[frozenset[str]]:
+    return (line.expression.reads for name, line in left.items() if name != but)
 
 
-def _reads_other(name: str, left: Mapping[str, Expression]) -> bool:
-    return any(other.lower() in left[name].reads for other in left if other != name)
-
-
-def _twice(document: Document, entries: list[object]) -> Iterator[Problem]:
+def _twice(document: Document, entries: Sequence[object]) -> Iterator[Problem]:
     """Find names that two rules bear."""
-    seen: dict[object, int] = {}
+    seen: dict[str, int] = {}
     for position, entry in enumerate(entries):
         name = entry.get("name") if isinstance(entry, Mapping) else None
         if not isinstance(name, str):
             continue
         loc = ("rules", position, "name")
         if name in seen:
-            first = seen[name]
-            yield document.problem(loc, f"{name!r} is the rule of line {first} already (expected a name of its own)")
+            message = f"{in_yaml(name)} is the rule of line {seen[name]} already (expected a name of its own)"
+            yield document.problem(loc, message)
         seen.setdefault(name, document.line(loc))

@@ -5,9 +5,9 @@ A plan only splices: the client's bytes stay as they are, and a clause goes in r
     INSERT INTO t (a, b) VALUES (...) [AS new] ON DUPLICATE KEY UPDATE
         a = IF(IF(<guard>,1,18446744073709551615+7001062),t.a,NULL)[, id = LAST_INSERT_ID(t.id)][, <set>]
 
-ON DUPLICATE KEY UPDATE fires on any unique key. The guard says whether the row that was met is one that the rule is for;
-if not, the addition is evaluated, which no BIGINT UNSIGNED can hold: error 1690 undoes the whole statement, and its text
-shows the marker. What was learned from MySQL 9.7 and MariaDB 10.11 about its shape:
+ON DUPLICATE KEY UPDATE fires on any unique key. The guard says whether the row that was met is one that the rule is
+for; if not, the addition is evaluated, which no BIGINT UNSIGNED holds: error 1690 undoes the whole statement, and its
+text shows the marker. What was learned from MySQL 9.7 and MariaDB 10.11 about its shape:
 
 * It stands in the first assignment: later ones see what earlier ones wrote, and would compare a row that has changed.
 * Two IFs: in one, the type of the addition mixes with the column's, and the server evaluates it while it resolves.
@@ -28,7 +28,7 @@ MARKER: Final = 7001062
 """The number in the text of the guard's own error 1690."""
 
 _RAISE: Final = b"18446744073709551615+%d" % MARKER
-_ALIASES: Final = ("new", "offered")
+_ALIASES: Final = (b"new", b"offered")
 """Names for the row offered; the second for a table that bears the first (error 1066)."""
 
 
@@ -96,9 +96,9 @@ class _Rows:
 
 def _rows(insert: Insert, dialect: Dialect) -> _Rows:
     start, end = insert.table_span
-    alias = next(name for name in _ALIASES if not same_name(name, insert.table)) if dialect.row_alias else None
+    alias = next(name for name in _ALIASES if not same_name(name.decode(), insert.table)) if dialect.row_alias else None
     offered = None if insert.columns is None else frozenset(map(fold, insert.columns))
-    return _Rows(insert.text[start:end], alias and alias.encode(), offered)
+    return _Rows(insert.text[start:end], alias, offered)
 
 
 # --------------------------------------------------------------------------------------------------------------------
