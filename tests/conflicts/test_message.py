@@ -133,6 +133,11 @@ def test_1761_names_the_child_table_and_its_key(text: str) -> None:
             assert parse(1761, message, mariadb) == Duplicate(entry, "ch", "u.x")
 
 
+def test_1761_without_its_record_tells_nothing() -> None:
+    message = b"Foreign key constraint for table 'pb' would lead to a duplicate entry in table 'ch', key 'ux'"
+    assert parse(1761, message, mariadb=False) == NOTHING
+
+
 @pytest.mark.parametrize("text", templates.FOREIGN_WITHOUT_CHILD)
 def test_1762_names_neither_table_nor_key(text: str) -> None:
     assert parse(1762, (text % ("pb", "2")).encode(), mariadb=False) == Duplicate("2", None, UNKNOWN)
