@@ -2,7 +2,6 @@
 
 from __future__ import annotations  # PyMySQL's connection is generic in its type stubs only
 
-import os
 import socket
 import subprocess
 import sys
@@ -17,7 +16,6 @@ from pymysql.cursors import Cursor
 from tests.servers.accounts import AccountMaker
 from tests.servers.launch import Server, running, start
 
-NOT_NAMED = {name: value for name, value in os.environ.items() if not name.startswith("KEYCLASH_TEST_")}
 SERIES = {"mysql": (9, 7), "mariadb": (10, 11)}
 
 
@@ -35,6 +33,7 @@ def test_version_is_the_supported_series(server: Server) -> None:
 
 
 def test_tls_login_verifies_the_authority(server: Server) -> None:
+    assert server.ca is not None, f"name it in KEYCLASH_TEST_{server.name.upper()}_CA"
     connection = server.connect(ssl_ca=str(server.ca), ssl_verify_cert=True)
     assert ask(connection, "SHOW STATUS LIKE 'Ssl_version'") in {"TLSv1.2", "TLSv1.3"}
 
@@ -46,6 +45,7 @@ def test_tls_login_refuses_another_authority(mysql: Server, mariadb: Server) -> 
         mariadb.connect(ssl_ca=str(mysql.ca), ssl_verify_cert=True)
 
 
+@pytest.mark.own_server
 def test_login_over_tcp_and_socket(server: Server) -> None:
     assert ask(server.connect(), "SELECT CURRENT_USER()") == "root@127.0.0.1"
     assert ask(server.connect(unix_socket=str(server.socket)), "SELECT CURRENT_USER()") == "root@localhost"
@@ -78,7 +78,8 @@ def test_accounts_may_require_tls(server: Server, make_account: AccountMaker) ->
     account = make_account(require="SSL", grants="")
     with pytest.raises(pymysql.err.OperationalError, match="1045"):
         server.connect(user=account.user, password=account.password, ssl_disabled=True)
-    connection = server.connect(user=account.user, password=account.password, ssl_ca=str(server.ca))
+    tls = {"check_hostname": False, "verify_mode": "none"}
+    connection = server.connect(user=account.user, password=account.password, ssl=tls)
     assert ask(connection, "SELECT 1") == 1
 
 
@@ -91,9 +92,8 @@ def test_mariadb_accounts_may_name_a_plugin(server: Server, make_account: Accoun
     assert done.stdout == f"{account.user}@127.0.0.1\n"
 
 
+@pytest.mark.own_server
 def test_restart_keeps_data_and_port(server: Server, database: str) -> None:
-    if server.daemon is None:
-        pytest.fail("this test needs a server of its own: unset KEYCLASH_TEST_*")
     ask_port = "SELECT @@port"
     port = ask(server.connect(), ask_port)
     server.restart()
@@ -101,6 +101,7 @@ def test_restart_keeps_data_and_port(server: Server, database: str) -> None:
     assert ask(server.connect(), f"SHOW DATABASES LIKE '{database}'") == database
 
 
+@pytest.mark.own_server
 def test_kill_and_restart_keeps_committed_rows(server: Server, database: str) -> None:
     with server.connect(database=database) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE t (id INT PRIMARY KEY)")
@@ -114,6 +115,7 @@ def test_kill_and_restart_keeps_committed_rows(server: Server, database: str) ->
     assert ask(server.connect(database=database), "SELECT COUNT(*) FROM t") == 2
 
 
+@pytest.mark.own_server
 def test_options_reach_a_new_server_and_nothing_stays(server: Server) -> None:
     with running(server.name, ["--lower-case-table-names=0", "--max-connections=17"]) as other:
         assert ask(other.connect(), "SELECT @@max_connections") == 17
@@ -122,11 +124,13 @@ def test_options_reach_a_new_server_and_nothing_stays(server: Server) -> None:
     assert not directory.exists()
 
 
+@pytest.mark.own_server
 def test_a_server_that_fails_to_start_shows_its_log(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="no-such-option"):
         start("mariadb", tmp_path / "bad", ["--no-such-option"])
 
 
+@pytest.mark.own_server
 def test_server_dies_with_a_crashed_test_run(tmp_path: Path) -> None:
     code = f"""
         import os, pathlib, sys
@@ -136,7 +140,7 @@ def test_server_dies_with_a_crashed_test_run(tmp_path: Path) -> None:
         sys.stdin.read()
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=NOT_NAMED) as run:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as run:
         assert run.stdout is not None
         port = int(run.stdout.readline())
         with socket.create_connection(("127.0.0.1", port)) as connection:
