@@ -186,10 +186,11 @@ class _Connection(Connection):  # type: ignore[misc]
         self._types: dict[int, bytes] = {}
 
     def ok(self, **kwargs: Any) -> bytes:
-        """Make the OK packet: 0x00, affected rows, insert id, status flags, warnings, information text."""
+        """Make the OK packet: 0x00, affected rows, insert id, status flags, warnings, information (with its length)."""
         effect, self.session.effect = self.session.effect, Effect()
         flags = struct.pack("<HH", self._status(), effect.warnings)
-        return b"".join((b"\x00", uint_len(effect.affected), uint_len(effect.insert_id), flags, effect.info.encode()))
+        info = uint_len(len(effect.info)) + effect.info.encode() if effect.info else b""
+        return b"".join((b"\x00", uint_len(effect.affected), uint_len(effect.insert_id), flags, info))
 
     def eof(self, **kwargs: Any) -> bytes:
         """Make the EOF packet: 0xFE, warnings, status flags."""

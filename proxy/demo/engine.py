@@ -57,6 +57,8 @@ class Engine:
         self._error: ServerError | None = None
         self._expressed_id: int | None = None
         self._session = Attendance()
+        # SQLite's Bloom filters take texts of different lengths for different, which no collation of ours promises.
+        self._store.execute("PRAGMA automatic_index = OFF")
         self._store.create_collation(translate.COLLATION, functions.collate)
         self._store.create_function(translate.ARITHMETIC, 4, self._arithmetic)
         self._store.create_function("CHARSET", 1, functions.charset)

@@ -39,7 +39,8 @@ class Offer:
 class Insert:
     """An INSERT or REPLACE, read.
 
-    `offers` are the rows; `counted` tells whether the reply has an information text (more than one row, or SELECT).
+    `offers` are the rows; `counted` tells whether the reply has an information text (more than one row, or SELECT);
+    `deprecations` counts the uses of VALUES(), for each of which MySQL warns (1287).
     """
 
     table: Table
@@ -48,6 +49,7 @@ class Insert:
     counted: bool
     mode: Mode
     assignments: tuple[rows.Assignment, ...]
+    deprecations: int
 
 
 @dataclass(slots=True)
@@ -85,6 +87,7 @@ class Tally:
     duplicates: int = 0
     warnings: int = 0
     generated: int = 0
+    generated_rows: set[int] = field(default_factory=set)
     explicit: int = 0
     updated: int = 0
 
@@ -102,7 +105,7 @@ class Inserter:
         self._store = store
         self._insert = insert
         self._ids = ids
-        self.tally = Tally()
+        self.tally = Tally(warnings=insert.deprecations)
 
     def run(self) -> None:
         """Insert every row; what was done is in `tally`, also after an error.
@@ -125,9 +128,11 @@ class Inserter:
                 self._ids.give_back(generated)
             self._meet(taken, position)
             return
-        rows.keep_offered(self._store, table)
+        row = rows.keep_offered(self._store, table)
         self.tally.affected += 1
-        self.tally.generated = self.tally.generated or generated
+        if generated:
+            self.tally.generated = self.tally.generated or generated
+            self.tally.generated_rows.add(row)
 
     def _offer(self, offer: Offer, position: int) -> int:
         """Make the offered row; returns the AUTO_INCREMENT value that was generated for it, 0 without one."""
@@ -147,9 +152,11 @@ class Inserter:
         if column is None:
             return 0
         value = rows.offered_value(self._store, table, column)
-        if value:
+        if isinstance(value, int) and value:
             self._ids.seen(value)
             self.tally.explicit = value
+            return 0
+        if value:  # a text that is no number: `check` refuses it
             return 0
         generated = self._ids.take()
         rows.set_offered(self._store, table, column, generated)
@@ -172,6 +179,9 @@ class Inserter:
             self.tally.warnings += 1
             self.tally.duplicates += 1
             return
+        if taken.row in self.tally.generated_rows and any(to.column.auto_increment for to in self._insert.assignments):
+            # A row of this very statement, whose number the clause would write: not even with the value it has.
+            raise ServerError(1869, "Auto-increment value in UPDATE conflicts with internally generated values")
         self.tally.touched += 1
         if rows.change(
             self._store,
@@ -210,8 +220,8 @@ def read_insert(
     Raises:
         ServerError: 1054, 1064, 1136 or 1235.
     """
-    if statement.args.get("returning"):
-        raise syntax("RETURNING")
+    if (returning := statement.args.get("returning")) is not None:
+        raise syntax(returning.sql("mysql").strip())
     if statement.args.get("partition"):
         raise unsupported("PARTITION")
     columns = _columns(statement, table)
@@ -219,7 +229,15 @@ def read_insert(
     conflict = statement.args.get("conflict")
     mode = _mode(statement, replace=replace)
     assignments = tuple(_assignments(statement, table, columns)) if conflict else ()
-    return Insert(table, columns, offers, selected is not None or len(offers) > 1, mode, assignments)
+    return Insert(
+        table, columns, offers, selected is not None or len(offers) > 1, mode, assignments, _deprecations(conflict)
+    )
+
+
+def _deprecations(conflict: exp.Expr | None) -> int:
+    if conflict is None:
+        return 0
+    return sum(function.name.upper() == "VALUES" for function in conflict.find_all(exp.Anonymous))
 
 
 def _mode(statement: exp.Insert, *, replace: bool) -> Mode:

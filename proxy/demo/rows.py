@@ -117,9 +117,10 @@ def duplicate_error(store: sqlite3.Connection, table: Table, row_table: str, key
     return duplicate(list(values), table.name, key.name)
 
 
-def keep_offered(store: sqlite3.Connection, table: Table) -> None:
-    """Insert the offered row."""
-    store.execute(f"INSERT INTO {quoted(table.storage)} SELECT * FROM {quoted(table.offered)}")
+def keep_offered(store: sqlite3.Connection, table: Table) -> int:
+    """Insert the offered row; returns its id."""
+    cursor = store.execute(f"INSERT INTO {quoted(table.storage)} SELECT * FROM {quoted(table.offered)}")
+    return cursor.lastrowid or 0
 
 
 def delete(store: sqlite3.Connection, table: Table, row: int) -> None:

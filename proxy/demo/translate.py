@@ -109,14 +109,16 @@ def _column(node: Any, scope: Scope | None) -> exp.Expr:
     node.set("db", None)
     if scope is None or not isinstance(node.this, exp.Identifier):
         return node  # type: ignore[no-any-return]
-    if scope.alias is not None and node.table.lower() == scope.alias.lower():
-        column = scope.offered.get(node.name.lower())
-        if column is None:
-            raise unknown_column(f"{node.table}.{node.name}")
-        return exp.column(column, table=OFFERED, quoted=True)
-    if not node.table and scope.alias is None:
-        return exp.column(node.name, table=scope.known_as, quoted=True)
-    return node  # type: ignore[no-any-return]
+    table = node.table.lower()
+    there = scope.table.column(node.name) if table in {"", scope.known_as.lower()} else None
+    offered = scope.offered.get(node.name.lower()) if scope.alias and table in {"", scope.alias.lower()} else None
+    if there is not None and offered is not None:
+        raise ServerError(1052, f"Column '{node.name}' in field list is ambiguous")
+    if offered is not None:
+        return exp.column(offered, table=OFFERED, quoted=True)
+    if there is None:
+        raise unknown_column(f"{node.table}.{node.name}" if table else node.name)
+    return exp.column(there.name, table=scope.known_as, quoted=True)
 
 
 def _function(node: Any, scope: Scope | None) -> exp.Expr:
