@@ -286,7 +286,7 @@ class Resolver:
         if made.rule.action is Action.REPLACE:
             return tally_replace(made.rows, ok.affected_rows)
         found_rows = bool(self._capabilities & cap.FOUND_ROWS)
-        return tally_upsert(made.rows, ok.affected_rows, info(payload, ok, self._capabilities), found_rows)
+        return tally_upsert(made.rows, ok.affected_rows, info(payload, ok), found_rows)
 
     def _read(self, error: Err, head: Head) -> Duplicate:
         duplicate = parse(error.number, error.message, self._dialect.mariadb, head.table)

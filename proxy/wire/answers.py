@@ -68,17 +68,16 @@ def with_affected_rows(payload: bytes, affected_rows: int) -> bytes:
     return payload[:1] + write_int(affected_rows) + payload[behind:]
 
 
-def info(payload: bytes, ok: Ok, capabilities: int) -> bytes:
-    """Return an OK packet's info string; its text is localised, its digits are not.
+def info(payload: bytes, ok: Ok) -> bytes:
+    """Return an OK packet's info string, empty where there is none; its text is localised, its digits are not.
 
-    Raises:
-        ProtocolError: it is cut.
+    The manual calls it a string up to the packet's end in sessions without SESSION_TRACK; both servers send it
+    length-encoded always (``net_send_ok``). One that is not is taken for none.
     """
-    if ok.info_offset >= len(payload):
-        return b""
-    if capabilities & cap.SESSION_TRACK:
+    try:
         return read_bytes(payload, ok.info_offset)[0]
-    return payload[ok.info_offset :]
+    except ProtocolError:
+        return b""
 
 
 def state_changes(payload: bytes, ok: Ok) -> Iterator[tuple[int, bytes]]:

@@ -80,6 +80,7 @@ class ReplyTracker:
     """
 
     __slots__ = (
+        "_behind",
         "_continued",
         "_deprecate_eof",
         "_left",
@@ -103,6 +104,7 @@ class ReplyTracker:
         self._continued = False  # the next packet continues a payload of 16 MiB - 1
         self._left = 0  # definitions still to come
         self._sections: list[int] = []  # PREPARE: the lengths of the definition lists still to come
+        self._behind = Part.ROWS  # what follows the last list of definitions
         self.part = Part.IDLE
         self.status = 0
         self.ok: Ok | None = None
@@ -202,12 +204,13 @@ class ReplyTracker:
 
     def _next_section(self) -> None:
         """Go from one list of definitions to what follows it."""
-        sections = self._sections
-        if not sections:
-            self.part = Part.ROWS
+        if not self._sections:
+            self.part = self._behind
             return
-        self._left = sections.pop(0)
-        self.part = Part.DEFINITIONS if self._left else Part.IDLE
+        self._left = self._sections.pop(0)
+        self.part = Part.DEFINITIONS
+        if not self._left:
+            self._after_definitions()
 
     def _pass_rows(self, data: bytes, position: int) -> int:
         last = len(data) - HEADER - 1  # the last offset at which a header and a first byte fit
@@ -235,11 +238,11 @@ class ReplyTracker:
             return self._ok(payload)
         if first == LOCAL_INFILE:
             return Event.LOCAL_INFILE
-        self._left, behind = read_int(payload, 0)
-        self.part = Part.DEFINITIONS
-        if self._metadata_flag and payload[behind : behind + 1] == b"\0":
-            self._left = 0  # the definitions are left out
-            self._after_definitions()
+        count, behind = read_int(payload, 0)
+        left_out = self._metadata_flag and payload[behind : behind + 1] == b"\0"
+        self._sections = [0 if left_out else count]
+        self._behind = Part.ROWS
+        self._next_section()
         return Event.PART
 
     def _ok(self, payload: bytes) -> Event:
@@ -274,21 +277,19 @@ class ReplyTracker:
             raise ProtocolError("the backend's answer to COM_STMT_PREPARE is malformed")
         columns = payload[5] | payload[6] << 8
         parameters = payload[7] | payload[8] << 8
-        if self._prepare_flag and payload[12:13] == b"\0":
-            columns = parameters = 0  # the definitions are left out
-        # a zero behind the lists marks the end of the reply, and keeps it from going on to rows
-        self._sections = [count for count in (parameters, columns) if count] + [0]
+        left_out = self._prepare_flag and payload[12:13] == b"\0"
+        # definitions that are left out leave the EOF behind them in place
+        self._sections = [0 if left_out else count for count in (parameters, columns) if count]
+        self._behind = Part.IDLE
         self._next_section()
         return Event.PART if self.part is not Part.IDLE else Event.END
 
     def _definitions_end(self, payload: bytes) -> Event:
         self.status = eof_status(payload)
-        if self._sections:
-            self._next_section()
-        elif self.status & cap.STATUS_CURSOR_EXISTS:
+        if self.status & cap.STATUS_CURSOR_EXISTS and not self._sections:
             self.part = Part.IDLE  # the rows come by COM_STMT_FETCH
         else:
-            self.part = Part.ROWS
+            self._next_section()
         return Event.PART if self.part is not Part.IDLE else Event.END
 
     def _login(self, payload: bytes) -> Event:
