@@ -5,7 +5,7 @@ and the like are taken in parentheses only.
 """
 
 from proxy.sql.cursor import Cursor
-from proxy.sql.names import unquote
+from proxy.sql.names import fold, unquote
 from proxy.sql.patterns import GAP, MINUS, SLASH, WORD_END, compiled
 from proxy.sql.reason import Reason, UnprovenError
 from proxy.sql.rows import read_to_close
@@ -49,13 +49,15 @@ def read_assignments(cursor: Cursor) -> tuple[str, ...]:
         The columns, unquoted; of `t.a` the last part.
 
     Raises:
-        UnprovenError: a column or a value is not understood, or the text ends too soon.
+        UnprovenError: a column is named twice, a column or a value is not understood, or the text ends too soon.
     """
     columns = [_read_assignment(cursor)]
     while cursor.take(_COMMA):
         columns.append(_read_assignment(cursor))
     if cursor.take(_MORE):
         raise UnprovenError(Reason.EXPRESSION)
+    if len(set(map(fold, columns))) != len(columns):
+        raise UnprovenError(Reason.MALFORMED)  # error 1110
     return tuple(columns)
 
 

@@ -1,14 +1,13 @@
 """The recogniser of INSERT: one statement's table, columns and byte spans, or why it is left alone."""
 
-import re
 from dataclasses import dataclass
-from enum import StrEnum
 
 from proxy.sql.assignments import read_assignments
 from proxy.sql.cursor import Cursor
+from proxy.sql.form import Form
 from proxy.sql.lexing import Lexing
-from proxy.sql.names import fold, unquote
-from proxy.sql.patterns import GAP, compiled, keyword, patterns_for
+from proxy.sql.patterns import compiled, patterns_for
+from proxy.sql.prefix import read_prefix
 from proxy.sql.reason import Reason, UnprovenError
 from proxy.sql.rows import read_rows
 from proxy.sql.span import Span
@@ -16,27 +15,6 @@ from proxy.sql.tail import read_tail
 
 # A byte that may be the first half of a character whose second half is a backslash or a backtick.
 _HALF_CHARACTER = compiled(rb"[\x80-\xff][\\`]")
-_GAP = compiled(GAP)
-_VERB = compiled(keyword(rb"INSERT|REPLACE|LOAD"))
-_BODY = compiled(keyword(rb"VALUES?+|SET|SELECT|WITH|TABLE"))
-_ROW = compiled(keyword(rb"ROW"))
-_OPEN = compiled(rb"\(" + GAP)
-_CLOSE = compiled(rb"\)" + GAP)
-_QUERY = compiled(rb"\(|" + keyword(rb"SELECT|WITH|TABLE|VALUES"))
-# Reserved words of this grammar; a plain name that is one of them is a statement that went wrong.
-_RESERVED = frozenset(
-    {
-        *(b"DELAYED", b"HIGH_PRIORITY", b"IGNORE", b"INSERT", b"INTO", b"LOW_PRIORITY", b"ON", b"PARTITION"),
-        *(b"SELECT", b"SET", b"TABLE", b"VALUES", b"WITH"),
-    }
-)
-
-
-class Form(StrEnum):
-    """How the statement gives its rows."""
-
-    VALUES = "values"
-    SET = "set"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,34 +85,27 @@ def recognise(text: bytes, lexing: Lexing) -> Insert | Skip:
 
 def _read(cursor: Cursor, lexing: Lexing) -> Insert:
     text = cursor.text
-    start = cursor.take(cursor.patterns.start)
-    if start is None:
-        raise _not_insert(cursor)
+    prefix = read_prefix(cursor, lexing)
     if not lexing.charset_safe and _HALF_CHARACTER.search(text):
         raise UnprovenError(Reason.CHARSET)
-    schema, table = _read_table(start)
-    partition = cursor.take(cursor.patterns.partition) is not None
-    columns = _read_columns(cursor)
-    form = _read_form(cursor)
-    if form is Form.SET:
-        if columns is not None:
-            raise UnprovenError(Reason.MALFORMED)
+    columns = prefix.columns
+    if prefix.form is Form.SET:
         columns = read_assignments(cursor)
         rows, values = 1, len(columns)
     else:
         rows, values = read_rows(cursor)
-    _check_columns(columns, values)
+        if columns is not None and len(columns) != values:
+            raise UnprovenError(Reason.MALFORMED)  # error 1136
     body_end = cursor.at
-    modifier = start[2]
     return Insert(
         text=text,
-        form=form,
-        verb=Span(*start.span(1)),
-        modifiers=(modifier.decode().lower(),) if modifier else (),
-        modifier_spans=(Span(*start.span(2)),) if modifier else (),
-        schema=schema,
-        table=table,
-        table_span=Span(start.start(5), start.end(6) if start[6] else start.end(5)),
+        form=prefix.form,
+        verb=prefix.verb,
+        modifiers=prefix.modifiers,
+        modifier_spans=prefix.modifier_spans,
+        schema=prefix.schema,
+        table=prefix.table,
+        table_span=prefix.table_span,
         columns=columns,
         rows=rows,
         values=values,
@@ -142,66 +113,5 @@ def _read(cursor: Cursor, lexing: Lexing) -> Insert:
         body_end=body_end,
         tail=Span(body_end, len(text)),
         tail_safe=read_tail(cursor),
-        partition=partition,
+        partition=prefix.partition,
     )
-
-
-def _not_insert(cursor: Cursor) -> UnprovenError:
-    """Give the reason why a text does not begin as an INSERT with a table."""
-    cursor.expect(_GAP)
-    verb = cursor.take(_VERB)
-    if verb is None:
-        return cursor.fault() if cursor.text.startswith(b"/*", cursor.at) else UnprovenError(Reason.NOT_INSERT)
-    word = verb[1].upper()
-    if word == b"INSERT":
-        return cursor.fault()
-    return UnprovenError(Reason.REPLACE if word == b"REPLACE" else Reason.LOAD_DATA)
-
-
-def _read_table(start: re.Match[bytes]) -> tuple[str | None, str]:
-    """Read schema and table from the match of a statement's start."""
-    ignore, first, second = start.group(3, 5, 6)
-    if ignore:
-        raise UnprovenError(Reason.IGNORE)
-    if second:
-        return unquote(first), unquote(second)
-    if first.upper() in _RESERVED:
-        raise UnprovenError(Reason.MALFORMED)
-    return None, unquote(first)
-
-
-def _read_columns(cursor: Cursor) -> tuple[str, ...] | None:
-    """Read the column list; None when there is none, or an empty one, which means the same."""
-    if not cursor.take(_OPEN):
-        return None
-    if cursor.take(_CLOSE):
-        return None
-    if cursor.take(_QUERY):
-        raise UnprovenError(Reason.SELECT)
-    columns = []
-    mark = b","
-    while mark == b",":
-        name, mark = cursor.expect(cursor.patterns.column).groups()
-        columns.append(unquote(name))
-    return tuple(columns)
-
-
-def _read_form(cursor: Cursor) -> Form:
-    word = cursor.expect(_BODY)[1].upper()
-    if word == b"SET":
-        return Form.SET
-    if word == b"TABLE":
-        raise UnprovenError(Reason.TABLE)
-    if word in (b"SELECT", b"WITH"):
-        raise UnprovenError(Reason.SELECT)
-    if cursor.take(_ROW):
-        raise UnprovenError(Reason.VALUES_ROW)
-    return Form.VALUES
-
-
-def _check_columns(columns: tuple[str, ...] | None, values: int) -> None:
-    """Refuse what the server refuses: 1136 for a wrong number of values, 1110 for a column named twice."""
-    if columns is None:
-        return
-    if len(columns) != values or len(set(map(fold, columns))) != values:
-        raise UnprovenError(Reason.MALFORMED)

@@ -37,7 +37,7 @@ MINUS = rb"-(?!-(?:[\x00-\x20\x7f-\xff]|\Z))"
 SLASH = rb"/(?!\*)"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Patterns:
     """The expressions that depend on the session's lexing.
 
