@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from proxy.cli.check import check
+from proxy.cli.demo import demo
 from proxy.cli.explain import explain
 from proxy.cli.serve import serve
 from proxy.cli.version import print_version
@@ -19,7 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-for command in (serve, check, explain):
+for command in (serve, check, explain, demo):
     app.command()(command)
 
 

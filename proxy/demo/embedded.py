@@ -265,7 +265,7 @@ class _Server:
         """Serve until `stop`; `port` gets the port, or the reason why there is none."""
         try:
             asyncio.run(self._serve())
-        except OSError as error:
+        except OSError as error:  # no port to be had
             self.port.set_exception(error)
         finally:
             self._engine.close()
