@@ -26,13 +26,18 @@ class BackendTlsContext:
 
 @dataclass(frozen=True, slots=True)
 class PairSettings:
-    """What all pairs of a listener share; flush_timeout: seconds that a closing pair may take to send what waits."""
+    """What all pairs of a listener share.
+
+    flush_timeout: seconds that a closing pair may take to send what waits. half_closed_timeout: seconds after which
+    the backend hears of the end of a client that has closed its direction while a reply was due.
+    """
 
     backend: Address
     limits: Limits
     client_tls: ssl.SSLContext | None
     backend_tls: BackendTlsContext | None
     flush_timeout: float = 5.0
+    half_closed_timeout: float = 10.0
 
 
 class Pair:
@@ -266,7 +271,9 @@ class Pair:
             self._client_lost("connection closed")
             return False
         self._client.hold(Hold.ENDED)
-        # Replies that are due still go to the client, who has closed one direction only.
+        # Replies that are due still go to the client, who may have closed one direction only; and as long as one is due
+        # the session may have something of its own to ask the backend. But a client that is gone is not waited for.
+        self._timer = self._loop.call_later(self._settings.half_closed_timeout, self._backend.end_writing)
         self._do_when_idle(self._pass_client_end_on)
         return True
 

@@ -1,38 +1,70 @@
-"""Ask the backend whether it takes connections, as a client would: by its greeting."""
+"""Ask the backend whether it takes connections."""
 
 import asyncio
+from contextlib import suppress
+from typing import Final
 
 from proxy.config import Address
 from proxy.net.side import describe
-from proxy.wire.answers import ERR, parse_err
+from proxy.wire import capabilities as cap
+from proxy.wire.answers import ERR, OK, parse_err
 from proxy.wire.errors import ProtocolError
-from proxy.wire.framing import HEADER
+from proxy.wire.framing import HEADER, frame
 from proxy.wire.greeting import parse_greeting
+
+_AUTH_SWITCH: Final = 0xFE
+_QUIT: Final = frame(b"\x01", 0)
+_FLAGS: Final = cap.LONG_PASSWORD | cap.PROTOCOL_41 | cap.SECURE_CONNECTION | cap.PLUGIN_AUTH
+_LOGIN: Final = frame(
+    _FLAGS.to_bytes(4, "little")
+    + (1 << 24).to_bytes(4, "little")  # largest packet
+    + b"\x2d"  # utf8mb4
+    + bytes(23)
+    + b"keyclash_probe\0"
+    + b"\0"  # no password
+    + b"caching_sha2_password\0",
+    1,
+)
 
 
 async def probe(backend: Address) -> str | None:
-    """Connect and read the greeting; tell why the backend does not serve, or None. The caller limits the time."""
+    """Connect and read the greeting; tell why the backend does not serve, or None. The caller limits the time.
+
+    A client that leaves after the greeting is a failed handshake, and 100 of them in a row get a host blocked (1129;
+    MySQL manual, "max_connect_errors"). A refused login is none: measured on MariaDB 10.11, where
+    Aborted_connects_preauth does not grow. Hence the probe logs in, as a user that nobody has.
+    """
     try:
         reader, writer = await asyncio.open_connection(backend.host, backend.port)
     except OSError as error:
         return f"The backend {backend} cannot be reached: {describe(error)}."
     try:
-        return _judge(await _read_packet(reader))
+        _sequence, greeting = await _read_packet(reader)
+        if greeting[:1] == bytes((ERR,)):
+            refusal = parse_err(greeting)
+            return f"The backend refuses connections: {refusal.number} {refusal.message.decode('utf-8', 'replace')}."
+        parse_greeting(greeting)
+        await _be_refused(reader, writer)
     except (OSError, EOFError, ProtocolError) as error:
         return f"The backend {backend} does not greet: {describe(error)}."
     finally:
-        # Nothing waits to be sent: no time is lost on a polite end.
+        # Nothing is left to be sent: a polite end would only take time.
         writer.transport.abort()
-
-
-async def _read_packet(reader: asyncio.StreamReader) -> bytes:
-    header = await reader.readexactly(HEADER)
-    return await reader.readexactly(int.from_bytes(header[:3], "little"))
-
-
-def _judge(payload: bytes) -> str | None:
-    if payload[:1] == bytes((ERR,)):
-        error = parse_err(payload)
-        return f"The backend refuses connections: {error.number} {error.message.decode('utf-8', 'replace')}."
-    parse_greeting(payload)
     return None
+
+
+async def _be_refused(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError, EOFError):
+        writer.write(_LOGIN)
+        sequence, answer = await _read_packet(reader)
+        if answer[:1] == bytes((_AUTH_SWITCH,)):
+            writer.write(frame(b"", sequence + 1))
+            sequence, answer = await _read_packet(reader)
+        if answer[:1] == bytes((OK,)):  # an anonymous account
+            writer.write(_QUIT)
+            await reader.read()
+
+
+async def _read_packet(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    header = await reader.readexactly(HEADER)
+    return header[3], await reader.readexactly(int.from_bytes(header[:3], "little"))

@@ -200,16 +200,16 @@ async def stage(
     limits: Limits | None = None,
     client_tls: ssl.SSLContext | None = None,
     backend_tls: BackendTlsContext | None = None,
-    flush_timeout: float = 5.0,
+    **settings: float,
 ) -> AsyncIterator[Stage]:
-    settings = PairSettings(backend_address, limits or Limits(), client_tls, backend_tls, flush_timeout=flush_timeout)
+    settled = PairSettings(backend_address, limits or Limits(), client_tls, backend_tls, **settings)
     sessions: list[ScriptedSession] = []
 
     def open_session(wires: Pair, address: str) -> ScriptedSession:
         sessions.append(ScriptedSession(wires, address))
         return sessions[-1]
 
-    listener = Listener(settings, open_session)
+    listener = Listener(settled, open_session)
     running = Stage(listener, await listener.listen(Address(LOCALHOST, 0)), sessions)
     try:
         yield running

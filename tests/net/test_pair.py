@@ -4,6 +4,8 @@ import socket
 import pytest
 
 from proxy.config import Address
+from proxy.net.listener import Listener
+from proxy.net.pair import Pair, PairSettings
 from proxy.net.side import Hold
 from tests.net.doubles import LOCALHOST, Backend, Peer, ScriptedSession, Stage, backend, limits, packet, stage
 
@@ -164,6 +166,18 @@ async def test_a_client_that_closes_its_direction_still_gets_the_reply() -> None
         assert await client.rest() == b"done last words"
 
 
+async def test_a_client_that_is_gone_is_not_waited_for() -> None:
+    async with backend() as server, stage(server.address, half_closed_timeout=0.05) as running:
+        client, behind, session = await logged_in(running, server)
+        session.idle = False
+        client.send(b"question")
+        client.writer.write_eof()
+        assert await behind.rest() == b"question"
+        behind.send(b"answer")
+        await behind.close()
+        assert await client.rest() == b"answer"
+
+
 async def test_a_client_that_leaves_during_the_login_ends_the_session() -> None:
     async with backend() as server, stage(server.address) as running:
         client, session = await running.greeted()
@@ -262,3 +276,57 @@ async def test_packets_are_sent_at_once_and_dead_peers_noticed() -> None:
             raw = side._raw.get_extra_info("socket")
             assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             assert raw.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+
+async def test_an_end_that_waits_for_a_reply() -> None:
+    async with backend() as server, stage(server.address) as running:
+        client, behind, session = await logged_in(running, server)
+        session.idle = False
+        client.send(b"question")
+        client.writer.write_eof()
+        assert await behind.read(8) == b"question"
+        drained = asyncio.ensure_future(running.listener.drain())
+        behind.send(b"half ")
+        assert await client.read(5) == b"half "
+        session.idle = True
+        behind.send(b"done")
+        assert await client.rest() == b"done"
+        await drained
+
+
+async def test_a_session_that_cannot_be_made_leaves_the_others_alone() -> None:
+    def refuse(_wires: Pair, _address: str) -> ScriptedSession:
+        raise ZeroDivisionError("no session today")
+
+    async with backend() as server:
+        listener = Listener(PairSettings(server.address, limits(), None, None), refuse)
+        address = await listener.listen(Address(LOCALHOST, 0))
+        for _ in range(2):
+            client = Peer(*await asyncio.open_connection(address.host, address.port))
+            assert await client.rest() == b""
+            await client.close()
+        await listener.close()
+
+
+@pytest.mark.parametrize("event", ["client_lost", "backend_lost", "login_timed_out"])
+async def test_a_fault_at_the_end_does_not_keep_the_connections(event: str) -> None:
+    async with backend() as server, stage(server.address, limits(login_timeout=0.2)) as running:
+        client, session = await running.greeted()
+        behind = await server.accept()
+        setattr(session, event, session._fail)
+        if event == "client_lost":
+            client.send(packet(b"FAIL"))
+        elif event == "backend_lost":
+            await behind.close()
+        assert await client.rest() == b""
+        assert await behind.rest() == b""
+
+
+async def test_a_fault_after_a_tls_handshake_that_could_not_begin() -> None:
+    async with backend() as server, stage(server.address) as running:
+        client, session = await running.greeted()
+        behind = await server.accept()
+        session.wires.close()
+        with pytest.raises(RuntimeError, match="TLS asked for"):
+            session.wires.start_client_tls()
+        assert await client.rest() == await behind.rest() == b""
