@@ -19,7 +19,7 @@ _OPERATOR = compiled(
 _IS = compiled(
     GAP + rb"IS" + WORD_END + GAP + rb"(?:NOT" + WORD_END + GAP + rb")?+(?:NULL|TRUE|FALSE|UNKNOWN)" + WORD_END
 )
-_INTERVAL = compiled(rb"INTERVAL" + WORD_END + GAP + rb"(?!\()")
+_INTERVAL = compiled(rb"INTERVAL" + WORD_END + GAP + rb"(?!\()-?" + GAP)
 _UNIT = compiled(
     GAP
     + rb"(?:MICROSECOND|SECOND|MINUTE|HOUR|DAY|WEEK|MONTH|QUARTER|YEAR|SECOND_MICROSECOND|MINUTE_MICROSECOND"

@@ -86,9 +86,10 @@ def _read(cursor: Cursor) -> Prefix:
         raise _not_insert(cursor)
     schema, table = _read_table(start)
     partition = cursor.take(cursor.patterns.partition) is not None
-    columns = _read_columns(cursor)
+    listed = cursor.text.startswith(b"(", cursor.at)
+    columns = _read_columns(cursor) if listed else None
     form = _read_form(cursor)
-    if form is Form.SET and columns is not None:
+    if form is Form.SET and listed:
         raise UnprovenError(Reason.MALFORMED)
     modifier = start[2]
     return Prefix(
@@ -130,9 +131,8 @@ def _read_table(start: re.Match[bytes]) -> tuple[str | None, str]:
 
 
 def _read_columns(cursor: Cursor) -> tuple[str, ...] | None:
-    """Read the column list; None when there is none, or an empty one, which means the same."""
-    if not cursor.take(_OPEN):
-        return None
+    """Read the column list; None for an empty one, which means the same as none."""
+    cursor.expect(_OPEN)
     if cursor.take(_CLOSE):
         return None
     if cursor.take(_QUERY):
@@ -148,6 +148,8 @@ def _read_columns(cursor: Cursor) -> tuple[str, ...] | None:
 
 
 def _read_form(cursor: Cursor) -> Form:
+    if cursor.take(_OPEN):
+        raise UnprovenError(Reason.SELECT)
     word = cursor.expect(_BODY)[1].upper()
     if word == b"SET":
         return Form.SET

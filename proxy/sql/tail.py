@@ -10,8 +10,8 @@ _GAP = compiled(GAP)
 _CLAUSES = (
     (compiled(rb"ON" + WORD_END + GAP + rb"DUPLICATE" + WORD_END), Reason.ON_DUPLICATE),
     (compiled(rb"RETURNING" + WORD_END), Reason.RETURNING),
-    (compiled(rb";"), Reason.MULTI_STATEMENT),
 )
+_SEMICOLON = compiled(rb";")
 
 
 def read_tail(cursor: Cursor) -> bool:
@@ -39,4 +39,6 @@ def _fault(cursor: Cursor) -> UnprovenError:
             return UnprovenError(reason)
     if alias:
         return UnprovenError(Reason.ROW_ALIAS)
+    if cursor.take(_SEMICOLON):
+        return UnprovenError(Reason.MULTI_STATEMENT)
     return cursor.fault()
