@@ -19,7 +19,7 @@ def packet(payload: bytes, sequence: int = 0) -> bytes:
 
 
 class ScriptedSession:
-    """Relays, and obeys the client's packets `TLS`, `BACKEND TLS`, `DONE`, `CLOSE` and `FAIL` while in the login."""
+    """Relays, and obeys the client's packets `TLS`, `BACKEND TLS`, `DONE` and `FAIL`."""
 
     def __init__(self, wires: Pair, address: str) -> None:
         self.wires = wires
@@ -38,7 +38,6 @@ class ScriptedSession:
             b"TLS": wires.start_client_tls,
             b"BACKEND TLS": wires.start_backend_tls,
             b"DONE": self._done,
-            b"CLOSE": wires.close,
             b"FAIL": self._fail,
         }
 
@@ -62,7 +61,7 @@ class ScriptedSession:
 
     def client_data(self, data: bytes) -> None:
         self.received.append(data)
-        order = self._orders.get(data[4:]) if self.login else None
+        order = self._orders.get(data[4:] if self.login else data.removeprefix(b"in bulk: "))
         if order is not None:
             order()
         else:

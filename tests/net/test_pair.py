@@ -200,11 +200,12 @@ async def test_a_reset_by_the_client_closes_the_backend() -> None:
         assert session.events[0].startswith("client lost: ")
 
 
-async def test_a_fault_ends_only_its_own_session() -> None:
+@pytest.mark.parametrize("last", [packet(b"FAIL"), packet(b"DONE") + b"in bulk: FAIL"])
+async def test_a_fault_ends_only_its_own_session(last: bytes) -> None:
     async with backend() as server, stage(server.address) as running:
         client, behind, _session = await logged_in(running, server)
         other, failing = await running.greeted()
-        other.send(packet(b"FAIL"))
+        other.send(last)
         assert await other.rest() == b""
         assert failing.events == ["client lost: told to fail"]
         client.send(b"unharmed")

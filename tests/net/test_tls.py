@@ -107,6 +107,18 @@ async def test_what_the_backend_sent_before_its_end_arrives(
         await session.ended.wait()
 
 
+async def test_a_client_that_still_sends_gets_what_the_backend_sent_before_its_end(
+    files: dict[str, Path], server_context: ssl.SSLContext
+) -> None:
+    data = b"z" * 3_000_000
+    async with encrypted(files, server_context, write_buffer=4096) as (client, behind, session):
+        behind.send(data)
+        await behind.close()
+        await session.ended.wait()
+        client.send(b"more" * 10_000)
+        assert await client.rest() == data
+
+
 async def test_an_end_of_the_client_ends_the_session(files: dict[str, Path], server_context: ssl.SSLContext) -> None:
     async with encrypted(files, server_context) as (client, behind, session):
         client.send(b"last words")
