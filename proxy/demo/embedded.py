@@ -36,7 +36,8 @@ from sqlglot import exp
 from proxy.demo.engine import Attendance, Effect, Engine, Rows
 from proxy.demo.errors import ServerError, sqlstate, syntax
 
-VERSION = "8.4.0-keyclash-demo"
+VERSION = "8.4.0"
+"""What the greeting says: the MySQL whose grammar is spoken here. @@version_comment says what it really is."""
 
 _CAPABILITIES = (DEFAULT_SERVER_CAPABILITIES | Capabilities.CLIENT_FOUND_ROWS | Capabilities.CLIENT_TRANSACTIONS) & ~(
     Capabilities.CLIENT_DEPRECATE_EOF | Capabilities.CLIENT_QUERY_ATTRIBUTES

@@ -15,6 +15,8 @@ from proxy.demo.catalog import Table, read_table
 from proxy.demo.errors import ServerError, from_sqlite, unknown_column, unsupported
 from proxy.demo.inserts import Ids, Inserter, Mode, Tally, read_insert
 
+_SCHEMAS = frozenset({"DATABASE", "SCHEMA"})
+
 
 @dataclass(slots=True)
 class Attendance:
@@ -177,9 +179,8 @@ class Engine:
     def _create(self, statement: exp.Expr, session: Attendance) -> Effect:
         self._finish(session, "COMMIT")
         kind = statement.text("kind").upper()
-        if kind in {"DATABASE", "SCHEMA"}:
-            self._schemas.add(statement.this.name)
-            return Effect(affected=1)
+        if kind in _SCHEMAS:
+            return self._create_schema(statement.this.name, exists=bool(statement.args.get("exists")))
         if kind != "TABLE" or not isinstance(statement, exp.Create):
             raise unsupported(f"CREATE {kind}")
         table = read_table(statement, session.schema or "")
@@ -194,18 +195,44 @@ class Engine:
         self._ids[table.storage] = Ids()
         return Effect()
 
+    def _create_schema(self, name: str, *, exists: bool) -> Effect:
+        if name in self._schemas:
+            if exists:
+                return Effect(affected=1, warnings=1)
+            raise ServerError(1007, f"Can't create database '{name}'; database exists")
+        self._schemas.add(name)
+        return Effect(affected=1)
+
     def _drop(self, statement: exp.Expr, session: Attendance) -> Effect:
         self._finish(session, "COMMIT")
-        if statement.text("kind").upper() != "TABLE":
-            raise unsupported(f"DROP {statement.text('kind')}")
-        for named in statement.args.get("tables") or [statement.this]:
-            schema = named.text("db") or session.schema or ""
-            table = self._tables.pop(f"{schema}.{named.name}", None)
-            if table is not None:
-                rows.drop(self._store, table)
-            elif not statement.args.get("exists"):
-                raise ServerError(1051, f"Unknown table '{schema}.{named.name}'")
+        kind, exists = statement.text("kind").upper(), bool(statement.args.get("exists"))
+        named = statement.args.get("tables") or [statement.this]
+        if kind in _SCHEMAS:
+            return self._drop_schema(named[0].name, session, exists=exists)
+        if kind != "TABLE":
+            raise unsupported(f"DROP {kind}")
+        for table in named:
+            self._drop_table(table.text("db") or session.schema or "", table.name, exists=exists)
         return Effect()
+
+    def _drop_schema(self, name: str, session: Attendance, *, exists: bool) -> Effect:
+        if name not in self._schemas:
+            if exists:
+                return Effect(warnings=1)
+            raise ServerError(1008, f"Can't drop database '{name}'; database doesn't exist")
+        tables = [table for table in self._tables.values() if table.schema == name]
+        for table in tables:
+            self._drop_table(name, table.name, exists=True)
+        self._schemas.remove(name)
+        session.schema = None if session.schema == name else session.schema
+        return Effect(affected=len(tables))
+
+    def _drop_table(self, schema: str, name: str, *, exists: bool) -> None:
+        table = self._tables.pop(f"{schema}.{name}", None)
+        if table is not None:
+            rows.drop(self._store, table)
+        elif not exists:
+            raise ServerError(1051, f"Unknown table '{schema}.{name}'")
 
     def _truncate(self, statement: exp.Expr, session: Attendance) -> Effect:
         self._finish(session, "COMMIT")

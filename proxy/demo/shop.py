@@ -38,13 +38,16 @@ _TABLES: Final = (
 )
 
 
-def open_shop(host: str, port: int, user: str) -> None:
-    """Create the schema and the tables on an empty backend.
+def open_shop(host: str, port: int, user: str, password: str = "") -> None:
+    """Create the schema and the tables on a backend that does not have them.
 
     Raises:
         pymysql.Error: if the backend refuses.
     """
-    with pymysql.connect(host=host, port=port, user=user, autocommit=True) as connection, connection.cursor() as cursor:
+    with (
+        pymysql.connect(host=host, port=port, user=user, password=password, autocommit=True) as connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute(f"CREATE DATABASE {SCHEMA}")
         cursor.execute(f"USE {SCHEMA}")
         for table in _TABLES:

@@ -35,11 +35,12 @@ Step = Callable[[Cursor], None]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the applications connect to: the proxy, or a backend."""
+    """Where the applications connect to, and as whom: the proxy, or a backend."""
 
     host: str
     port: int
     user: str
+    password: str = ""
 
 
 class Application:
@@ -72,6 +73,7 @@ class Application:
             host=target.host,
             port=target.port,
             user=target.user,
+            password=target.password,
             database=SCHEMA,
             autocommit=True,
             connect_timeout=_PATIENCE,

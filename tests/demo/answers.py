@@ -19,7 +19,7 @@ def ask(connection: Connection[Cursor], statement: str) -> Answer:
         result = getattr(cursor, "_result")  # noqa: B009 -- the information text has no other way out, and no type
         if cursor.description is not None:
             return ("rows", sorted(map(str, cursor.fetchall())))
-        status = connection.server_status & 0x0003  # IN_TRANS, AUTOCOMMIT
+        status = vars(connection)["server_status"] & 0x0003  # IN_TRANS, AUTOCOMMIT
         return ("ok", affected, cursor.lastrowid, result.message.decode(), status)
 
 

@@ -33,7 +33,7 @@ def connect(port: int) -> Iterator[Connect]:
         def make(**arguments: Any) -> Connection[Cursor]:
             own: dict[str, Any] = {"user": "demo", "database": "shop", "autocommit": True}
             connection: Connection[Cursor] = pymysql.connect(host="127.0.0.1", port=port, **{**own, **arguments})
-            stack.callback(connection.close)
+            stack.callback(lambda: connection.close() if connection.open else None)
             return connection
 
         yield make
