@@ -1,7 +1,8 @@
 """One command of the client's, from the moment it is read until its reply has ended."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from proxy.conflicts.message import Duplicate
 from proxy.rules.plan import Plan
@@ -9,8 +10,13 @@ from proxy.rules.rule import Rule
 from proxy.sql.head import Head
 from proxy.sql.insert import Insert, Skip
 from proxy.sql.lexing import Lexing
+from proxy.sql.reason import Reason
 from proxy.wire import commands
+from proxy.wire.execute import Execution
 from proxy.wire.framing import frame
+
+if TYPE_CHECKING:
+    from proxy.session.prepared import PreparedInsert
 
 
 class Stage(Enum):
@@ -40,15 +46,17 @@ class Conflicted:
 
 @dataclass(slots=True)
 class Statement:
-    """An INSERT that rules are for, whole.
+    """An INSERT that rules are for, whole; of a prepared one, all executions share it.
 
     Args:
-        prefix: the COM_QUERY payload up to the text: the command's byte and its query attributes.
+        prefix: the payload up to the text: the command's first byte and, of a COM_QUERY, its query attributes.
         text: the text.
         head: what its start says.
-        schema: the schema of its table: its own, or the session's at the time.
+        schema: the session's default schema at the time.
         candidates: the rules for its table and user.
         lexing: how the server reads it.
+        insert: what it was recognised as, once it was looked at.
+        plans: what the rules do to it, by the rules' names, once they were asked.
     """
 
     prefix: bytes
@@ -58,8 +66,7 @@ class Statement:
     candidates: tuple[Rule, ...]
     lexing: Lexing
     insert: Insert | Skip | None = None
-    plan: Plan | None = None
-    conflicted: Conflicted | None = None
+    plans: dict[str, Plan | Skip] = field(default_factory=dict)
 
     def packets(self, text: bytes) -> bytes:
         """Frame another text as the command that stands for this one."""
@@ -74,10 +81,27 @@ class Command:
         start: the payload's first bytes (all of it where it is short), for what must be looked at later.
         started: when it was read.
         verb: of a text that may change how later ones read: ``set``, ``use``, ``call``, ``execute``; else empty.
-        stage, statement: where a rule may have a say.
+        stage: which statement the backend is working on.
+        statement: the INSERT, if rules are for it.
+        execution, prepared: how it is run, if it is a prepared one.
+        blocked: why no rule's text can be run in its place just now.
+        plan: what the rule in charge does.
+        conflicted: the conflict that the plan is to resolve.
     """
 
-    __slots__ = ("code", "stage", "start", "started", "statement", "verb")
+    __slots__ = (
+        "blocked",
+        "code",
+        "conflicted",
+        "execution",
+        "plan",
+        "prepared",
+        "stage",
+        "start",
+        "started",
+        "statement",
+        "verb",
+    )
 
     def __init__(self, code: int, start: bytes, started: float) -> None:
         self.code = code
@@ -86,8 +110,13 @@ class Command:
         self.verb = ""
         self.stage = Stage.PLAIN
         self.statement: Statement | None = None
+        self.execution: Execution | None = None
+        self.prepared: PreparedInsert | None = None
+        self.blocked: Reason | None = None
+        self.plan: Plan | None = None
+        self.conflicted: Conflicted | None = None
 
     @property
-    def is_text(self) -> bool:
-        """Whether it carries a statement's text to be executed."""
-        return self.code == commands.QUERY
+    def protocol(self) -> str:
+        """How its statement is sent: ``text`` or ``prepared``."""
+        return "text" if self.code == commands.QUERY else "prepared"

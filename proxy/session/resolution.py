@@ -26,12 +26,13 @@ from proxy.rules.match import RuleSet, rule_for_conflict, rule_for_insert
 from proxy.rules.plan import MARKER, Plan, plan
 from proxy.rules.rule import Action, AffectedRows, Rule
 from proxy.session.command import Command, Conflicted, Stage, Statement
-from proxy.session.tally import Tally, tally_replace, tally_upsert
+from proxy.session.tally import Tally, rows_of, tally_replace, tally_upsert
 from proxy.sql.dialect import Dialect
 from proxy.sql.head import Head
 from proxy.sql.insert import Insert, Skip, recognise
 from proxy.sql.reason import Reason
 from proxy.wire import capabilities as cap
+from proxy.wire import commands
 from proxy.wire.answers import Err, Ok, info, parse_err, with_affected_rows
 
 ER_DATA_OUT_OF_RANGE: Final = 1690
@@ -108,7 +109,7 @@ class Resolver:
 
     def candidates(self, head: Head, schema: str | None) -> tuple[Rule, ...]:
         """Give the rules for a statement that begins so, in a session with this default schema."""
-        if head.verb != "insert" or head.table is None:
+        if head.verb not in ("insert", "load") or head.table is None:
             return ()
         return self._rules().candidates(head.schema or schema, head.table, self._who.user)
 
@@ -117,10 +118,10 @@ class Resolver:
         command.statement = statement
         command.stage = Stage.WATCHED
         rule = rule_for_insert(statement.candidates)
-        made = self._plan(statement, rule) if rule is not None and not rule.dry_run else None
+        made = self._plan(command, statement, rule) if rule is not None and not rule.dry_run else None
         if made is None:
             return statement.text
-        statement.plan = made
+        command.plan = made
         command.stage = Stage.REWRITTEN
         return made.statement
 
@@ -140,7 +141,7 @@ class Resolver:
         self._counters.error(error.number)
         statement = command.statement
         if statement is not None and command.stage is Stage.SECOND:
-            return self._second_failed(statement, payload, error)
+            return self._second_failed(command, statement, payload, error)
         if statement is not None and command.stage is Stage.REWRITTEN:
             return self._rewritten_failed(command, statement, payload, error)
         if not is_duplicate(error.number):
@@ -149,20 +150,37 @@ class Resolver:
             command, Conflicted(payload, error.number, self._read(error, head), self._clock()), head, schema
         )
 
+    def not_prepared(self, command: Command, payload: bytes) -> bytes | Send:
+        """Take the ERR that answers the PREPARE of a rule's text, or of the client's own in its place; as `failed`."""
+        error = parse_err(payload)
+        self._counters.error(error.number)
+        made, statement, conflicted = command.plan, command.statement, command.conflicted
+        if made is None or statement is None:
+            return payload
+        self._count(command, made, "error")
+        if conflicted is None:
+            command.stage = Stage.ORIGINAL
+            return Send(statement.text)
+        self._record(conflicted, Outcome.FAILED, made.rule, statement.head, statement.schema)
+        return conflicted.payload
+
     def succeeded(self, command: Command, payload: bytes, ok: Ok) -> bytes:
         """Take the OK that answers a statement with rules; return the payload that the client gets."""
         statement = command.statement
-        if statement is None or statement.plan is None or not command.stage.is_rules:
+        made = command.plan
+        if statement is None or made is None or not command.stage.is_rules:
             return payload
-        made = statement.plan
-        self._count(made, "ok")
-        tally = self._tally(made, payload, ok)
-        if command.stage is Stage.SECOND:
-            self._resolved(statement, made, tally)
+        self._count(command, made, "ok")
+        told = info(payload, ok)
+        # one bulk execution offers as many rows as it brings parameters for
+        rows = rows_of(told, 0 if command.code == commands.STMT_BULK_EXECUTE else made.rows)
+        tally = self._tally(made, rows, ok, told)
+        if command.conflicted is not None:
+            self._resolved(command.conflicted, statement, made, tally)
         elif tally is not None:
             self._prevented(statement, made, tally)
-        if made.rule.affected_rows is AffectedRows.INSERT:
-            return with_affected_rows(payload, made.rows)
+        if made.rule.affected_rows is AffectedRows.INSERT and rows:
+            return with_affected_rows(payload, rows)
         return payload
 
     # ----------------------------------------------------------------------------------------------------------------
@@ -175,38 +193,35 @@ class Resolver:
         rule = rule_for_conflict(candidates, conflicted.duplicate.key) if _is_own(conflicted, head) else None
         outcome = Outcome.RETURNED
         if rule is not None and rule.action is not Action.OBSERVE and conflicted.number in _RESOLVABLE:
-            if command.stage is Stage.ORIGINAL and statement and statement.plan and statement.plan.rule is rule:
+            if command.stage is Stage.ORIGINAL and command.plan and command.plan.rule is rule:
                 outcome = Outcome.REFUSED  # its guard has refused this very row already
-            elif (made := self._second(command, rule, conflicted)) is not None:
+            elif (made := self._second(command, rule, conflicted, head)) is not None:
                 return Send(made.statement)
         self._record(conflicted, outcome, rule, head, schema)
         return conflicted.payload
 
-    def _second(self, command: Command, rule: Rule, conflicted: Conflicted) -> Plan | None:
+    def _second(self, command: Command, rule: Rule, conflicted: Conflicted, head: Head) -> Plan | None:
         """Prepare a rule's second statement; None where there is to be none, which is counted."""
         statement = command.statement
         if statement is None:
-            self._counters.skip(rule.name, _why_not_held(command))
+            self._counters.skip(rule.name, _why_not_seen(head))
             return None
         if _is_exhausted(conflicted.duplicate, statement.text):
             self._counters.skip(rule.name, Reason.AUTO_INCREMENT)
             return None
-        made = self._plan(statement, rule)
+        made = self._plan(command, statement, rule)
         if made is None:
             return None
         if rule.dry_run:
-            self._count(made, "dry_run")
+            self._count(command, made, "dry_run")
             return None
-        statement.plan = made
-        statement.conflicted = conflicted
+        command.plan = made
+        command.conflicted = conflicted
         command.stage = Stage.SECOND
         return made
 
-    def _resolved(self, statement: Statement, made: Plan, tally: Tally | None) -> None:
+    def _resolved(self, conflicted: Conflicted, statement: Statement, made: Plan, tally: Tally | None) -> None:
         """Record what a second statement made of the conflict, and of those of the same statement behind it."""
-        conflicted = statement.conflicted
-        if conflicted is None:
-            return
         latency = self._clock() - conflicted.at
         self._counters.observe_resolution(latency)
         record = self._recording(conflicted, made, statement, latency)
@@ -240,13 +255,13 @@ class Resolver:
     # ----------------------------------------------------------------------------------------------------------------
     # Errors of a rule's statement
 
-    def _second_failed(self, statement: Statement, payload: bytes, error: Err) -> bytes:
+    def _second_failed(self, command: Command, statement: Statement, payload: bytes, error: Err) -> bytes:
         """Choose the client's error when a second statement has failed."""
-        made, conflicted = statement.plan, statement.conflicted
+        made, conflicted = command.plan, command.conflicted
         if made is None or conflicted is None:
             return payload
         refused = _is_guard(error)
-        self._count(made, "refused" if refused else "error")
+        self._count(command, made, "refused" if refused else "error")
         latency = self._clock() - conflicted.at
         outcome = Outcome.REFUSED if refused else Outcome.FAILED
         self._record(conflicted, outcome, made.rule, statement.head, statement.schema, latency=latency)
@@ -255,11 +270,11 @@ class Resolver:
 
     def _rewritten_failed(self, command: Command, statement: Statement, payload: bytes, error: Err) -> bytes | Send:
         """Fall back on the client's own statement, or return an error that it would have met as well."""
-        made = statement.plan
+        made = command.plan
         if made is None:
             return payload
         refused = _is_guard(error)
-        self._count(made, "refused" if refused else "error")
+        self._count(command, made, "refused" if refused else "error")
         if refused or error.number in _CHANGED_NOTHING:
             command.stage = Stage.ORIGINAL
             return Send(statement.text)
@@ -272,29 +287,35 @@ class Resolver:
     # ----------------------------------------------------------------------------------------------------------------
     # Helpers
 
-    def _plan(self, statement: Statement, rule: Rule) -> Plan | None:
-        """Make a rule's statement; None where it cannot be made, which is counted."""
+    def _plan(self, command: Command, statement: Statement, rule: Rule) -> Plan | None:
+        """Make a rule's statement; None where it cannot be made, or run just now, which is counted."""
+        made = statement.plans.get(rule.name)
+        if made is None:
+            made = statement.plans[rule.name] = self._make_plan(statement, rule)
+        if isinstance(made, Plan) and command.blocked is None:
+            return made
+        self._counters.skip(rule.name, made.reason if isinstance(made, Skip) else command.blocked or "")
+        return None
+
+    def _make_plan(self, statement: Statement, rule: Rule) -> Plan | Skip:
         if statement.insert is None:
             statement.insert = recognise(statement.text, statement.lexing)
-        made = plan(statement.insert, rule, self._dialect) if isinstance(statement.insert, Insert) else statement.insert
-        if isinstance(made, Skip):
-            self._counters.skip(rule.name, made.reason)
-            return None
-        return made
+        insert = statement.insert
+        return plan(insert, rule, self._dialect) if isinstance(insert, Insert) else insert
 
-    def _tally(self, made: Plan, payload: bytes, ok: Ok) -> Tally | None:
+    def _tally(self, made: Plan, rows: int, ok: Ok, told: bytes) -> Tally | None:
         if made.rule.action is Action.REPLACE:
-            return tally_replace(made.rows, ok.affected_rows)
+            return tally_replace(rows, ok.affected_rows) if rows else None
         found_rows = bool(self._capabilities & cap.FOUND_ROWS)
-        return tally_upsert(made.rows, ok.affected_rows, info(payload, ok), found_rows)
+        return tally_upsert(rows, ok.affected_rows, told, found_rows)
 
     def _read(self, error: Err, head: Head) -> Duplicate:
         duplicate = parse(error.number, error.message, self._dialect.mariadb, head.table)
         # MariaDB names no table; the statement's own is it, unless a trigger or a procedure met the conflict
         return replace(duplicate, table=head.table) if duplicate.table is None else duplicate
 
-    def _count(self, made: Plan, result: str) -> None:
-        self._counters.rewrite(made.rule.name, made.rule.effective_when, "text", result)
+    def _count(self, command: Command, made: Plan, result: str) -> None:
+        self._counters.rewrite(made.rule.name, made.rule.effective_when, command.protocol, result)
 
     def _record(
         self,
@@ -343,5 +364,5 @@ def _is_exhausted(duplicate: Duplicate, text: bytes) -> bool:
     return entry in _EXHAUSTED and entry is not None and entry.encode() not in text
 
 
-def _why_not_held(command: Command) -> Reason:
-    return Reason.TOO_LARGE if command.is_text else Reason.PREPARED
+def _why_not_seen(head: Head) -> Reason:
+    return Reason.LOAD_DATA if head.verb == "load" else Reason.TOO_LARGE

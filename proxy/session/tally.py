@@ -20,11 +20,17 @@ class Tally:
     kept: int
 
 
+def rows_of(info: bytes, rows: int) -> int:
+    """Return how many rows an INSERT has offered, by its info string if there is one, else as given."""
+    numbers = _NUMBERS.findall(info)
+    return int(numbers[0]) if len(numbers) == 3 else rows
+
+
 def tally_upsert(rows: int, affected_rows: int, info: bytes, found_rows: bool) -> Tally | None:
     """Count the rows of an INSERT ... ON DUPLICATE KEY UPDATE; None where the reply does not tell.
 
     Args:
-        rows: how many rows were offered.
+        rows: how many rows were offered; 0: not known.
         affected_rows: the OK packet's number.
         info: its info string, empty for one row.
         found_rows: the session has CLIENT_FOUND_ROWS.
@@ -34,6 +40,7 @@ def tally_upsert(rows: int, affected_rows: int, info: bytes, found_rows: bool) -
     numbers = _NUMBERS.findall(info)
     if len(numbers) != 3:
         return None
+    rows = int(numbers[0])
     duplicates = int(numbers[1])
     if found_rows:  # every row that was there counts as a duplicate
         updated = affected_rows - rows

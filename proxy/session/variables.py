@@ -2,7 +2,7 @@
 
 Nothing here guesses. What the server tells (status flags, tracked state changes) is taken; a SET, USE or COM_INIT_DB is
 read when its form is plain and its reply was OK; after anything else that may have changed a value it is unknown, and a
-text whose meaning depends on it is left alone.
+text whose meaning depends on it is left alone. A CALL changes nothing: both servers restore a routine's SET at its end.
 """
 
 import re
@@ -39,40 +39,56 @@ class Variables:
         mariadb: the server is MariaDB, whose status flags tell ANSI_QUOTES.
         schema: the default schema; None: there is none, or it is not known.
         collation: the collation id of the login.
+
+    Attributes:
+        version: grows whenever a value may have changed, so that a text that was read earlier may mean another thing.
     """
 
-    __slots__ = ("_ansi_quotes", "_charset_safe", "_mariadb", "schema", "status")
+    __slots__ = ("_ansi_quotes", "_charset_safe", "_mariadb", "_no_backslash_escapes", "_schema", "version")
 
     def __init__(self, mariadb: bool, schema: str | None, collation: int, status: int) -> None:
         self._mariadb = mariadb
         self._ansi_quotes: bool | None = None
+        self._no_backslash_escapes: bool | None = None
         self._charset_safe: bool | None = collation not in _UNSAFE_COLLATIONS
-        self.schema = schema
-        self.status = status
+        self._schema = schema
+        self.version = 0
+        self._adopt(status)
+
+    @property
+    def schema(self) -> str | None:
+        """The default schema; None: there is none, or it is not known."""
+        return self._schema
+
+    @schema.setter
+    def schema(self, schema: str | None) -> None:
+        self._schema = schema
+        self.version += 1
 
     def lexing(self) -> Lexing:
         """Tell how the server reads the next statement."""
-        status = self.status
         return Lexing(
-            ansi_quotes=bool(status & cap.STATUS_ANSI_QUOTES) if self._mariadb else self._ansi_quotes,
-            no_backslash_escapes=bool(status & cap.STATUS_NO_BACKSLASH_ESCAPES),
+            ansi_quotes=self._ansi_quotes,
+            no_backslash_escapes=self._no_backslash_escapes,
             charset_safe=self._charset_safe,
         )
 
-    def succeeded(self, verb: str, text: bytes) -> None:
-        """Take note of a statement that the server has answered with OK."""
+    def succeeded(self, verb: str, text: bytes, status: int) -> None:
+        """Take note of a statement that the server has answered with OK and these status flags."""
         if verb == "set":
-            self._set(text)
+            self._set(text, status)
         elif verb == "use":
             match = _USE.fullmatch(text)
             self.schema = _unquoted(match[1]) if match else None
-        elif verb in ("call", "execute"):
+        elif verb == "execute":
             self.forget()
 
     def forget(self) -> None:
         """Know nothing any more of what only statements tell."""
         self._ansi_quotes = None
+        self._no_backslash_escapes = None
         self._charset_safe = None
+        self.version += 1
 
     def tracked(self, kind: int, data: bytes) -> None:
         """Take note of a state change that the server tells.
@@ -87,16 +103,31 @@ class Variables:
             value = read_bytes(data, at)[0]
             if name == b"character_set_client":
                 self._charset_safe = _is_safe(value)
+                self.version += 1
             elif name == b"sql_mode":
                 self._ansi_quotes = _has_ansi_quotes(value)
+                self.version += 1
 
-    def _set(self, text: bytes) -> None:
+    def _set(self, text: bytes, status: int) -> None:
         if _ABOUT_CHARSET.search(text):
             match = _SET_NAMES.fullmatch(text) or _SET_CHARSET.fullmatch(text)
             self._charset_safe = _is_safe(match[2]) if match else None
+            self.version += 1
         if _ABOUT_SQL_MODE.search(text):
             match = _SET_SQL_MODE.fullmatch(text)
             self._ansi_quotes = _has_ansi_quotes(match[2]) if match else None
+            self._adopt(status)
+            self.version += 1
+
+    def _adopt(self, status: int) -> None:
+        """Take over what status flags tell of the SQL mode.
+
+        Only those of a login or of a SET are taken: a routine that sets the mode leaves wrong flags behind, though
+        the server restores the mode when the routine ends (seen on MySQL 9.7 and MariaDB 10.11).
+        """
+        self._no_backslash_escapes = bool(status & cap.STATUS_NO_BACKSLASH_ESCAPES)
+        if self._mariadb:
+            self._ansi_quotes = bool(status & cap.STATUS_ANSI_QUOTES)
 
 
 def _is_safe(charset: bytes) -> bool | None:

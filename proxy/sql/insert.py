@@ -77,6 +77,8 @@ def recognise(text: bytes, lexing: Lexing) -> Insert | Skip:
 
     See the MySQL manual, "INSERT Statement".
     """
+    if lexing.no_backslash_escapes is None and b"\\" in text:
+        return Skip(Reason.BACKSLASH)
     try:
         return _read(Cursor(text, patterns_for(lexing), lexing.ansi_quotes), lexing)
     except UnprovenError as unproven:

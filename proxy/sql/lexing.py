@@ -19,5 +19,5 @@ class Lexing:
     """
 
     ansi_quotes: bool | None = None
-    no_backslash_escapes: bool = False
+    no_backslash_escapes: bool | None = False
     charset_safe: bool | None = None

@@ -85,7 +85,8 @@ def keyword(words: bytes) -> bytes:
 
 def patterns_for(lexing: Lexing) -> Patterns:
     """Give the expressions for a session's lexing; there are six sets, and each is compiled once."""
-    return _patterns(lexing.ansi_quotes, lexing.no_backslash_escapes)
+    # where it is not known how backslashes read, there are none
+    return _patterns(lexing.ansi_quotes, bool(lexing.no_backslash_escapes))
 
 
 @lru_cache(maxsize=6)

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     # What its text does not let the proxy prove.
     CHARSET = "charset"
     ANSI_QUOTES = "ansi_quotes"
+    BACKSLASH = "backslash"
     VERSIONED_COMMENT = "versioned_comment"
     HINT = "hint"
     UNTERMINATED = "unterminated"
@@ -57,6 +58,7 @@ _WORDS = {
     Reason.LOAD_DATA: "LOAD DATA is not rewritten",
     Reason.CHARSET: "how the text reads depends on the character set of the connection",
     Reason.ANSI_QUOTES: "the text holds double quotes, and whether ANSI_QUOTES makes names of them is not known",
+    Reason.BACKSLASH: "the text holds backslashes, and whether they escape (NO_BACKSLASH_ESCAPES) is not known",
     Reason.VERSIONED_COMMENT: "the text holds a /*! comment, which only some servers execute",
     Reason.HINT: "the text holds an optimizer hint with quotes in it",
     Reason.UNTERMINATED: "a string, a quoted name, a comment or a parenthesis is not closed",

@@ -1,0 +1,128 @@
+"""The client's bytes on their way to the backend.
+
+Packets are passed on as they come, in the largest stretches that are whole or need not be. What must be seen whole is
+gathered, what has to wait is kept, and of what is passed on unseen only the number of bytes still to come is known.
+"""
+
+from collections.abc import Callable
+from enum import Enum, auto
+
+from proxy.wire.framing import HEADER
+
+
+class Pass(Enum):
+    """What becomes of a packet that was read, where nothing goes in its place."""
+
+    ON = auto()  # it is passed on
+    LATER = auto()  # it is kept, with all behind it, and read again after `ClientStream.release`
+    ALL = auto()  # it is passed on, and so is all behind it, unseen
+
+
+class ClientStream:
+    """Cuts the client's bytes into packets.
+
+    Args:
+        needed: asked with data and a packet's offset in it, tells how many bytes from there must have come before the
+            packet can be read; the bytes behind them are passed on as they come.
+        read: called with data and a packet's offset and end (which may lie behind the data); returns what becomes of
+            it, or the bytes that go to the backend in its place.
+        send: sends bytes to the backend.
+    """
+
+    __slots__ = ("_held", "_need", "_needed", "_parts", "_read", "_relaying", "_send", "_size", "_unseen")
+
+    def __init__(
+        self,
+        needed: Callable[[bytes, int], int],
+        read: Callable[[bytes, int, int], "bytes | Pass"],
+        send: Callable[[bytes], None],
+    ) -> None:
+        self._needed = needed
+        self._read = read
+        self._send = send
+        self._parts: list[bytes] = []  # what waits
+        self._size = 0
+        self._need = 0  # how much of it there must be before it is read
+        self._held = False
+        self._unseen = 0  # bytes of a packet that are passed on when they come
+        self._relaying = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits and no packet is under way."""
+        return not self._parts and not self._unseen
+
+    @property
+    def held(self) -> bool:
+        """Whether packets wait for `release`."""
+        return self._held
+
+    def data(self, data: bytes) -> None:
+        """Take bytes that the client sent.
+
+        Raises:
+            ProtocolError: they are not of the protocol.
+        """
+        if self._relaying:
+            self._send(data)
+            return
+        if self._parts or self._held:
+            self._parts.append(data)
+            self._size += len(data)
+            if self._held or self._size < self._need:
+                return
+            data = self._take()
+        self._run(data)
+
+    def hold(self) -> None:
+        """Keep what comes from now on."""
+        self._held = True
+
+    def release(self) -> None:
+        """Read on, beginning with what was kept."""
+        self._held = False
+        if self._parts:
+            self._run(self._take())
+
+    def _take(self) -> bytes:
+        data = b"".join(self._parts)
+        self._parts = []
+        self._size = 0
+        return data
+
+    def _keep(self, data: bytes, position: int, need: int) -> None:
+        self._parts = [data[position:]] if position < len(data) else []
+        self._size = len(data) - position
+        self._need = need
+
+    def _run(self, data: bytes) -> None:
+        size = len(data)
+        start = 0  # the first byte that has not been passed on
+        position = min(size, self._unseen)
+        self._unseen -= position
+        while position < size:
+            need = 0 if self._held else self._needed(data, position)
+            if self._held or position + need > size:
+                self._keep(data, position, need)
+                break
+            end = position + HEADER + int.from_bytes(data[position : position + 3], "little")
+            instead = self._read(data, position, end)
+            if instead is Pass.LATER:
+                self._held = True
+                continue
+            if instead is Pass.ALL:
+                self._relaying = True
+                position = size
+            elif instead is Pass.ON:
+                position = end
+            else:
+                self._send_stretch(data, start, position)
+                if instead:
+                    self._send(instead)
+                start = position = end
+        self._unseen += max(0, position - size)
+        self._send_stretch(data, start, min(position, size))
+
+    def _send_stretch(self, data: bytes, start: int, end: int) -> None:
+        if start < end:
+            self._send(data if end - start == len(data) else data[start:end])

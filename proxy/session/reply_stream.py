@@ -1,0 +1,82 @@
+"""The backend's bytes on their way to the client.
+
+Replies are followed to their end. Dull packets are passed on as they come; one that matters is read whole, and may be
+replaced. A reply to a command of the proxy's own is swallowed.
+"""
+
+from collections.abc import Callable
+
+from proxy.wire.framing import HEADER
+from proxy.wire.replies import ReplyTracker
+
+
+class ReplyStream:
+    """Cuts the backend's bytes into packets.
+
+    Args:
+        tracker: knows where in a reply they are.
+        read: called with the payload and sequence id of a packet that matters; returns None to pass it on, or the
+            bytes that the client gets in its place.
+        ended: called when a reply may have ended with a packet that does not matter; tells whether one was due.
+        send: sends bytes to the client.
+
+    Attributes:
+        swallowing: nothing is passed on.
+    """
+
+    __slots__ = ("_ended", "_read", "_rest", "_send", "_tracker", "swallowing")
+
+    def __init__(
+        self,
+        tracker: ReplyTracker,
+        read: Callable[[bytes, int], bytes | None],
+        ended: Callable[[], bool],
+        send: Callable[[bytes], None],
+    ) -> None:
+        self._tracker = tracker
+        self._read = read
+        self._ended = ended
+        self._send = send
+        self._rest = b""  # the start of a packet that must be read whole
+        self.swallowing = False
+
+    def data(self, data: bytes) -> None:
+        """Take bytes that the backend sent.
+
+        Raises:
+            ProtocolError: they are not of the protocol.
+        """
+        if self._rest:
+            data = self._rest + data
+            self._rest = b""
+        start = position = 0  # start: the first byte that has not been passed on
+        while True:
+            before = position
+            position = self._tracker.pass_over(data, position)
+            if self.swallowing:
+                self._send_stretch(data, start, before)
+                start = position
+            if self._tracker.ended and self._ended():
+                continue
+            end = self._tracker.measure(data, position) if position < len(data) else 0
+            if not end:
+                break
+            instead = self._read(data[position + HEADER : end], data[position + 3])
+            if instead is not None:
+                self._send_stretch(data, start, position)
+                if instead:
+                    self._send(instead)
+                start = end
+            position = end
+        self._rest = data[position:]
+        self._send_stretch(data, start, position)
+
+    def flush(self) -> None:
+        """Pass on what waits to become a whole packet."""
+        rest, self._rest = self._rest, b""
+        if rest:
+            self._send(rest)
+
+    def _send_stretch(self, data: bytes, start: int, end: int) -> None:
+        if start < end:
+            self._send(data if end - start == len(data) else data[start:end])
