@@ -5,8 +5,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Final, TypeVar, get_type_hints
+from typing import Annotated, Any, Final, TypeVar, get_type_hints
 
 from pydantic import BeforeValidator, ConfigDict, Strict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -359,10 +360,17 @@ def validate(document: Document, model: type[T], loc: Loc = ()) -> tuple[T | Non
         data = data[step]  # type: ignore[index]  # loc was walked by the caller
     problems = list(document.problems) if not loc else []
     try:
-        return TypeAdapter(model).validate_python({} if data is None and not loc else data), problems
+        adapter: TypeAdapter[T] = _adapter(model)  # type: ignore[arg-type]  # mypy: a class is not seen as hashable
+        return adapter.validate_python({} if data is None and not loc else data), problems
     except ValidationError as error:
         problems += [_explained(document, model, loc, detail) for detail in error.errors(include_url=False)]
         return None, problems
+
+
+@cache
+def _adapter(model: type[Any]) -> TypeAdapter[Any]:
+    """Build a model's validator once; for one rule that takes longer than reading it."""
+    return TypeAdapter(model)
 
 
 _MERGE: Final = "tag:yaml.org,2002:merge"
@@ -408,7 +416,8 @@ def _syntax(file: str, text: str, error: YAMLError) -> Problem:
     """Tell where the text stops being YAML."""
     if isinstance(error, MarkedYAMLError) and (mark := error.problem_mark or error.context_mark) is not None:
         what = ", ".join(part for part in (error.context, error.problem) if part)
-        return Problem(file, mark.line + 1, "", f"{what}, at column {mark.column + 1} (expected YAML)")
+        expected = "text that begins with * in quotes" if "undefined alias" in what else "YAML"
+        return Problem(file, mark.line + 1, "", f"{what}, at column {mark.column + 1} (expected {expected})")
     position = getattr(error, "position", 0)
     reason = getattr(error, "reason", error)
     return Problem(file, text.count("\n", 0, position) + 1, "", f"{reason} (expected YAML)")

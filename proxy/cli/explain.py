@@ -52,4 +52,4 @@ def explain(
     text = sys.stdin.buffer.read() if statement == "-" else os.fsencode(statement)
     modes = frozenset(mode.strip().upper() for mode in sql_mode.split(","))
     for line in explanation(Question(text, ruleset, dialect, schema, user, modes)):
-        typer.secho(line, fg=_COLOURS.get(line[:1]), bold=line[:1].isalpha())
+        typer.secho(line, fg=_COLOURS.get(line[:1]), bold=line[:1].isalpha() or None)

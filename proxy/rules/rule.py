@@ -71,6 +71,10 @@ class Rule:
     dry_run: bool = False
     allow_replace: bool = False
 
+    def __hash__(self) -> int:
+        """Hash by name, which is unique in a file: rules are looked up for every insert."""
+        return hash(self.name)
+
     @property
     def effective_when(self) -> When:
         """`when` as it is followed.
