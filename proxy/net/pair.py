@@ -97,7 +97,7 @@ class Pair:
         transport.set_protocol(reader)
         self._client.attach(transport, limits.write_buffer)
         self._client.hold(Hold.CONNECTING)
-        self._timer = self._loop.call_later(limits.login_timeout, self._login_timed_out)
+        self._timer: asyncio.TimerHandle | None = None
         self._spawn(self._connect())
 
     # ----------------------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ class Pair:
     def login_done(self) -> None:
         """End the login: its time limit is over, and bytes may be read in bulk."""
         self._login = False
-        self._timer.cancel()
+        self._cancel_timer()
         # The session is in the middle of a packet: what the login's reader has begun to read is handed on afterwards.
         self._client.hold(Hold.SWITCHING)
         self._loop.call_soon(self._switch_to_bulk)
@@ -145,8 +145,7 @@ class Pair:
         """Send what waits in both directions, for so long as the flush may take, then close both connections."""
         if not self._closing:
             self._closing = True
-            self._timer.cancel()
-            self._timer = self._loop.call_later(self._settings.flush_timeout, self.abort)
+            self._set_timer(self._settings.flush_timeout, self.abort)
             for task in self._tasks - {asyncio.current_task()}:
                 task.cancel()
             self._client_reader.feed_to(discard)
@@ -185,7 +184,10 @@ class Pair:
         if self._closing:
             transport.abort()
             return
-        self._backend.attach(transport, self._settings.limits.write_buffer)
+        limits = self._settings.limits
+        self._backend.attach(transport, limits.write_buffer)
+        # Not before: a backend that does not answer is to be called unreachable, not the client slow.
+        self._set_timer(limits.login_timeout, self._login_timed_out)
         self._client.release(Hold.CONNECTING)
 
     def _unreachable(self, reason: str) -> None:
@@ -273,7 +275,7 @@ class Pair:
         self._client.hold(Hold.ENDED)
         # Replies that are due still go to the client, who may have closed one direction only; and as long as one is due
         # the session may have something of its own to ask the backend. But a client that is gone is not waited for.
-        self._timer = self._loop.call_later(self._settings.half_closed_timeout, self._backend.end_writing)
+        self._set_timer(self._settings.half_closed_timeout, self._backend.end_writing)
         self._do_when_idle(self._pass_client_end_on)
         return True
 
@@ -317,6 +319,14 @@ class Pair:
             _log.error("session failed", reason=describe(error), exc_info=error)
             self.close()
 
+    def _set_timer(self, seconds: float, action: Callable[[], object]) -> None:
+        self._cancel_timer()
+        self._timer = self._loop.call_later(seconds, action)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
         task = self._loop.create_task(work)
         self._tasks.add(task)
@@ -333,7 +343,7 @@ class Pair:
         if self._ended or not self._closing or self._client.connected or self._backend.connected or self._tasks:
             return
         self._ended = True
-        self._timer.cancel()
+        self._cancel_timer()
         _log.debug("session ended", result=self._session.result, reason=self._session.reason)
         self._on_end(self)
 

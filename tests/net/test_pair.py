@@ -111,7 +111,7 @@ async def test_a_backend_that_does_not_answer_in_time_is_told_to_the_session() -
         full.listen(0)
         address = Address(*full.getsockname())
         fillers = [await asyncio.open_connection(*full.getsockname())]
-        async with stage(address, limits(connect_timeout=0.05)) as running:
+        async with stage(address, limits(connect_timeout=0.05, login_timeout=0.01)) as running:
             client = await running.connect()
             assert (await client.rest()).startswith(b"ERR no connection to 127.0.0.1:")
         for _reader, writer in fillers:

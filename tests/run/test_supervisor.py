@@ -195,3 +195,23 @@ async def test_a_verified_server_and_one_that_is_not(server: Any) -> None:
     async with serve(config(address, backend_tls=BackendTls(mode=BackendTlsMode.VERIFY_CA))) as running:
         with pytest.raises(pymysql.err.OperationalError, match="certificate verify failed"):
             await asyncio.to_thread(connect, running, **login)
+
+
+@pytest.mark.parametrize("server", ["mysql"], indirect=True)
+async def test_tls_from_end_to_end_passes_through(server: Any) -> None:
+    passing = replace(config(Address(server.host, server.port)), client_tls=ClientTls(mode=ClientTlsMode.PASSTHROUGH))
+    async with serve(passing) as running:
+
+        def converse() -> Any:
+            context = ssl.create_default_context(cafile=str(server.ca))
+            context.check_hostname = False
+            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+            client = connect(running, user=server.user, password=server.password, ssl=context, ssl_disabled=False)
+            with client.cursor() as cursor:
+                cursor.execute("SELECT REPEAT('x', 3000000)")
+                row = cursor.fetchone()
+            client.close()
+            return row
+
+        assert await asyncio.to_thread(converse) == ("x" * 3_000_000,)
+    assert running.counters.sessions_total == {"passthrough": 1}
