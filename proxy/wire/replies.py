@@ -85,6 +85,7 @@ class ReplyTracker:
         "_deprecate_eof",
         "_left",
         "_metadata_flag",
+        "_more",
         "_prepare_flag",
         "_sections",
         "_shortest_row",
@@ -105,6 +106,7 @@ class ReplyTracker:
         self._left = 0  # definitions still to come
         self._sections: list[int] = []  # PREPARE: the lengths of the definition lists still to come
         self._behind = Part.ROWS  # what follows the last list of definitions
+        self._more = 0  # MORE_RESULTS, where the EOF behind the definitions has told it for the one behind the rows
         self.part = Part.IDLE
         self.status = 0
         self.ok: Ok | None = None
@@ -189,11 +191,11 @@ class ReplyTracker:
 
     def _pass_definitions(self, data: bytes, position: int) -> int:
         size = len(data)
-        while self._left and position + HEADER <= size:
+        while self.part is Part.DEFINITIONS and position + HEADER <= size:
             position += HEADER + (_word(data, position)[0] & MAX_PAYLOAD)
             self._left -= 1
-        if not self._left:
-            self._after_definitions()
+            if not self._left:
+                self._after_definitions()
         return self._advance(data, position) if position > size else position
 
     def _after_definitions(self) -> None:
@@ -223,6 +225,11 @@ class ReplyTracker:
                 break
             position += HEADER + length
             continued = length == MAX_PAYLOAD
+        if position == last + 1:  # a header alone is enough where the first byte does not count, or there is none
+            length = _word(data, position)[0] & MAX_PAYLOAD
+            if continued or not length:
+                position += HEADER + length
+                continued = length == MAX_PAYLOAD
         self._continued = continued
         return self._advance(data, position) if position > len(data) else position
 
@@ -260,7 +267,8 @@ class ReplyTracker:
     def _result_end(self, payload: bytes) -> Event:
         if self._deprecate_eof:
             return self._ok(payload)
-        return self._end_of_result(eof_status(payload))
+        more, self._more = self._more, 0
+        return self._end_of_result(eof_status(payload) | more)
 
     def _single(self, payload: bytes) -> Event:
         first = payload[0]
@@ -285,8 +293,10 @@ class ReplyTracker:
         return Event.PART if self.part is not Part.IDLE else Event.END
 
     def _definitions_end(self, payload: bytes) -> Event:
-        self.status = eof_status(payload)
-        if self.status & cap.STATUS_CURSOR_EXISTS and not self._sections:
+        self.status = status = eof_status(payload)
+        # MySQL sets MORE_RESULTS for the values of a procedure's OUT parameters only here, not in the EOF behind them
+        self._more = status & cap.STATUS_MORE_RESULTS if status & cap.STATUS_PS_OUT_PARAMS else 0
+        if status & cap.STATUS_CURSOR_EXISTS and not self._sections:
             self.part = Part.IDLE  # the rows come by COM_STMT_FETCH
         else:
             self._next_section()
