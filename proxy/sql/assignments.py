@@ -5,7 +5,7 @@ and the like are taken in parentheses only.
 """
 
 from proxy.sql.cursor import Cursor
-from proxy.sql.names import fold, unquote
+from proxy.sql.names import fold
 from proxy.sql.patterns import GAP, MINUS, SLASH, WORD_END, compiled
 from proxy.sql.reason import Reason, UnprovenError
 from proxy.sql.rows import read_to_close
@@ -68,7 +68,7 @@ def _read_assignment(cursor: Cursor) -> str:
     while cursor.take(_OPERATOR):
         _read_operand(cursor)
         cursor.take(_IS)
-    return unquote(column)
+    return cursor.name(column)
 
 
 def _read_operand(cursor: Cursor) -> None:
@@ -80,8 +80,15 @@ def _read_operand(cursor: Cursor) -> None:
         cursor.placeholders += 1
     elif mark or call:
         read_to_close(cursor)
-    elif name and (name.upper() in _NOT_A_VALUE or name.startswith(b"_")):
-        # A lone `_utf8mb4` is an introducer without its string.
-        raise UnprovenError(Reason.EXPRESSION)
+    elif name:
+        _check_value(cursor, name)
     if interval and not cursor.take(_UNIT):
+        raise UnprovenError(Reason.EXPRESSION)
+
+
+def _check_value(cursor: Cursor, name: bytes) -> None:
+    """Refuse a word that is not a column or a constant."""
+    cursor.name(name)
+    # A lone `_utf8mb4` is an introducer without its string.
+    if name.upper() in _NOT_A_VALUE or name.startswith(b"_"):
         raise UnprovenError(Reason.EXPRESSION)

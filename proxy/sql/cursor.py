@@ -2,7 +2,9 @@
 
 import re
 
-from proxy.sql.patterns import Patterns, compiled
+from proxy.sql.lexing import Lexing
+from proxy.sql.names import is_text, unquote
+from proxy.sql.patterns import compiled, patterns_for
 from proxy.sql.reason import Reason, UnprovenError
 
 # What may stop the expressions, in the order in which it is looked for; anything else is malformed.
@@ -21,16 +23,15 @@ class Cursor:
 
     Args:
         text: the statement.
-        patterns: the expressions of the session's lexing.
-        ansi_quotes: as in `Lexing`.
+        lexing: how the session's server splits it into tokens.
     """
 
-    __slots__ = ("ansi_quotes", "at", "patterns", "placeholders", "text")
+    __slots__ = ("at", "lexing", "patterns", "placeholders", "text")
 
-    def __init__(self, text: bytes, patterns: Patterns, ansi_quotes: bool | None) -> None:
+    def __init__(self, text: bytes, lexing: Lexing) -> None:
         self.text = text
-        self.patterns = patterns
-        self.ansi_quotes = ansi_quotes
+        self.lexing = lexing
+        self.patterns = patterns_for(lexing)
         self.at = 0
         self.placeholders = 0
 
@@ -52,6 +53,19 @@ class Cursor:
             raise self.fault()
         return found
 
+    def name(self, written: bytes) -> str:
+        """Read a name as written.
+
+        Raises:
+            UnprovenError: it stands without quotes, and where it ends depends on the character set: 0xA0 is whitespace
+                in latin1, and a byte may be half of a character in sjis.
+        """
+        name = unquote(written)
+        quoted = written.startswith((b"`", b'"'))
+        if not (written.isascii() or quoted) and not (self.lexing.charset_safe and is_text(name)):
+            raise UnprovenError(Reason.CHARSET)
+        return name
+
     def fault(self, at_end: Reason = Reason.MALFORMED) -> UnprovenError:
         """Give the reason that lies in the next byte that no piece of a value explains.
 
@@ -62,7 +76,7 @@ class Cursor:
         if self.at == len(self.text):
             return UnprovenError(at_end)
         if self.text.startswith(b'"', self.at):
-            return UnprovenError(Reason.ANSI_QUOTES if self.ansi_quotes is None else Reason.UNTERMINATED)
+            return UnprovenError(Reason.ANSI_QUOTES if self.lexing.ansi_quotes is None else Reason.UNTERMINATED)
         for pattern, reason in _STOPS:
             if pattern.match(self.text, self.at):
                 return UnprovenError(reason)

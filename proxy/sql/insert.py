@@ -6,7 +6,7 @@ from proxy.sql.assignments import read_assignments
 from proxy.sql.cursor import Cursor
 from proxy.sql.form import Form
 from proxy.sql.lexing import Lexing
-from proxy.sql.patterns import compiled, patterns_for
+from proxy.sql.patterns import compiled
 from proxy.sql.prefix import read_prefix
 from proxy.sql.reason import Reason, UnprovenError
 from proxy.sql.rows import read_rows
@@ -80,15 +80,15 @@ def recognise(text: bytes, lexing: Lexing) -> Insert | Skip:
     if lexing.no_backslash_escapes is None and b"\\" in text:
         return Skip(Reason.BACKSLASH)
     try:
-        return _read(Cursor(text, patterns_for(lexing), lexing.ansi_quotes), lexing)
+        return _read(Cursor(text, lexing))
     except UnprovenError as unproven:
         return Skip(unproven.reason)
 
 
-def _read(cursor: Cursor, lexing: Lexing) -> Insert:
+def _read(cursor: Cursor) -> Insert:
     text = cursor.text
-    prefix = read_prefix(cursor, lexing)
-    if not lexing.charset_safe and _HALF_CHARACTER.search(text):
+    prefix = read_prefix(cursor)
+    if not cursor.lexing.charset_safe and _HALF_CHARACTER.search(text):
         raise UnprovenError(Reason.CHARSET)
     columns = prefix.columns
     if prefix.form is Form.SET:

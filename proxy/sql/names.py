@@ -21,6 +21,11 @@ def unquote(written: bytes) -> str:
     return written.decode("utf-8", "surrogateescape")
 
 
+def is_text(name: str) -> bool:
+    """Tell whether a name's bytes are UTF-8, so that it holds no surrogate escapes."""
+    return not any("\udc80" <= character <= "\udcff" for character in name)
+
+
 def fold(name: str) -> str:
     """Return the form under which names that MySQL takes for the same column or key are equal."""
     return name.lower()

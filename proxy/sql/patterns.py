@@ -125,7 +125,7 @@ def _operand(string: bytes, quoted_name: bytes, name: bytes) -> bytes:
     introducer = rb"(?:_[0-9a-z]++" + GAP + rb")?+"
     temporal = rb"(?:DATE|TIME|TIMESTAMP)" + GAP
     strings = string + rb"(?:" + GAP + string + rb")*+"
-    number = rb"\.?[0-9](?:" + NAME_BYTE + rb"|\.)*+"
+    number = rb"\.?[0-9][.0-9A-Z_]*+(?![$\x80-\xff])"
     variable = rb"@{1,2}+(?:" + string + rb"|" + quoted_name + rb"|(?:" + NAME_BYTE + rb"|\.)++)"
     path = name + rb"(?:" + GAP + rb"\." + GAP + name + rb"){0,2}+"
     return rb"|".join(

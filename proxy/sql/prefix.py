@@ -7,8 +7,8 @@ from functools import lru_cache
 from proxy.sql.cursor import Cursor
 from proxy.sql.form import Form
 from proxy.sql.lexing import Lexing
-from proxy.sql.names import fold, unquote
-from proxy.sql.patterns import GAP, compiled, keyword, patterns_for
+from proxy.sql.names import fold
+from proxy.sql.patterns import GAP, compiled, keyword
 from proxy.sql.reason import Reason, UnprovenError
 from proxy.sql.span import Span
 
@@ -55,7 +55,7 @@ class Prefix:
     end: int
 
 
-def read_prefix(cursor: Cursor, lexing: Lexing) -> Prefix:
+def read_prefix(cursor: Cursor) -> Prefix:
     """Read up to the values and leave the cursor there.
 
     Raises:
@@ -63,7 +63,7 @@ def read_prefix(cursor: Cursor, lexing: Lexing) -> Prefix:
     """
     # The cache makes 6 us out of 15 us for an INSERT of four columns.
     usual = _USUAL.match(cursor.text)
-    prefix = _cached(usual[0], lexing) if usual else None
+    prefix = _cached(usual[0], cursor.lexing) if usual else None
     if prefix is None:
         prefix = _read(cursor)
     cursor.at = prefix.end
@@ -74,7 +74,7 @@ def read_prefix(cursor: Cursor, lexing: Lexing) -> Prefix:
 def _cached(text: bytes, lexing: Lexing) -> Prefix | None:
     """Read a text that is a prefix and nothing more; return None if it is something else."""
     try:
-        prefix = _read(Cursor(text, patterns_for(lexing), lexing.ansi_quotes))
+        prefix = _read(Cursor(text, lexing))
     except UnprovenError:
         return None
     return prefix if prefix.end == len(text) else None
@@ -84,7 +84,7 @@ def _read(cursor: Cursor) -> Prefix:
     start = cursor.take(cursor.patterns.start)
     if start is None:
         raise _not_insert(cursor)
-    schema, table = _read_table(start)
+    schema, table = _read_table(cursor, start)
     partition = cursor.take(cursor.patterns.partition) is not None
     listed = cursor.text.startswith(b"(", cursor.at)
     columns = _read_columns(cursor) if listed else None
@@ -118,16 +118,16 @@ def _not_insert(cursor: Cursor) -> UnprovenError:
     return UnprovenError(Reason.REPLACE if word == b"REPLACE" else Reason.LOAD_DATA)
 
 
-def _read_table(start: re.Match[bytes]) -> tuple[str | None, str]:
+def _read_table(cursor: Cursor, start: re.Match[bytes]) -> tuple[str | None, str]:
     """Read schema and table from the match of a statement's start."""
     ignore, first, second = start.group(3, 5, 6)
     if ignore:
         raise UnprovenError(Reason.IGNORE)
     if second:
-        return unquote(first), unquote(second)
+        return cursor.name(first), cursor.name(second)
     if first.upper() in _RESERVED:
         raise UnprovenError(Reason.MALFORMED)
-    return None, unquote(first)
+    return None, cursor.name(first)
 
 
 def _read_columns(cursor: Cursor) -> tuple[str, ...] | None:
@@ -141,7 +141,7 @@ def _read_columns(cursor: Cursor) -> tuple[str, ...] | None:
     mark = b","
     while mark == b",":
         name, mark = cursor.expect(cursor.patterns.column).groups()
-        columns.append(unquote(name))
+        columns.append(cursor.name(name))
     if len(set(map(fold, columns))) != len(columns):
         raise UnprovenError(Reason.MALFORMED)  # error 1110
     return tuple(columns)

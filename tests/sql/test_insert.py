@@ -30,7 +30,7 @@ from tests.sql.texts import ANSI, KNOWN, UNKNOWN, insert_of, reason_of
         (b"INSERT INTO a$b VALUES (1)", None, "a$b"),
         ("INSERT INTO größe VALUES (1)".encode(), None, "größe"),
         ("INSERT INTO `größe` VALUES (1)".encode(), None, "größe"),
-        (b"INSERT INTO \xe9t\xe9 VALUES (1)", None, "\udce9t\udce9"),
+        (b"INSERT INTO `\xe9t\xe9` VALUES (1)", None, "\udce9t\udce9"),
         (b"\n\tINSERT\r\nINTO\x0bt\x0cVALUES\n(1)", None, "t"),
         (b"INSERT INTO insert_log VALUES (1)", None, "insert_log"),
         (b"INSERT low_priority_jobs VALUES (1)", None, "low_priority_jobs"),

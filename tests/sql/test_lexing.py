@@ -186,8 +186,24 @@ def test_the_same_bytes_in_a_charset_without_such_characters() -> None:
     assert reason_of(text, Lexing(False, False, None)) is Reason.CHARSET
 
 
-def test_other_bytes_from_0x80_on_are_read_whatever_the_charset() -> None:
-    assert insert_of("INSERT INTO tést (ü) VALUES ('ß', 1)".replace(", 1", "").encode(), UNKNOWN).columns == ("ü",)
+def test_names_without_quotes_end_where_the_charset_says() -> None:
+    # 0xA0 is whitespace in latin1; 0x95 is the first half of a character in sjis.
+    for text in (
+        b"INSERT INTO t (a\xa0, b) VALUES (1, 2)",
+        b"INSERT INTO t\x95 VALUES (1)",
+        b"INSERT INTO t SET \xa0a = 1",
+    ):
+        assert reason_of(text) is Reason.CHARSET
+    for text in (b"INSERT INTO t SET a = b\xa0+ 1", b"INSERT INTO t SET a = NOT\xa0b"):
+        assert reason_of(text) is Reason.CHARSET
+    text = "INSERT INTO tést (ü) VALUES (1)".encode()
+    assert insert_of(text).columns == ("ü",)
+    assert reason_of(text, UNKNOWN) is Reason.CHARSET
+
+
+def test_names_in_quotes_may_hold_any_bytes() -> None:
+    assert insert_of(b"INSERT INTO `\xa0` (`\x95a`) VALUES (1)", KNOWN).columns == ("\udc95a",)
+    assert insert_of(b"INSERT INTO t (`\x95a`) VALUES ('\x95')", UNKNOWN).columns == ("\udc95a",)
 
 
 @pytest.mark.parametrize(
