@@ -77,8 +77,6 @@ def _expected(message: str) -> PydanticCustomError:
 
 
 def _address(value: object) -> object:
-    if isinstance(value, Address):
-        return value
     try:
         return Address.parse(str(value))
     except ValueError as error:
@@ -86,8 +84,6 @@ def _address(value: object) -> object:
 
 
 def _duration(value: object) -> object:
-    if isinstance(value, float):
-        return value
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None or float(match[1]) == 0:
         raise _expected(

@@ -9,6 +9,7 @@ from proxy.config import (
     BackendTlsMode,
     ClientTlsMode,
     ConfigError,
+    Log,
     LogLevel,
     Problem,
     ProxyConfig,
@@ -50,7 +51,7 @@ backend: db.example:3307
 admin: 0.0.0.0:0
 rules: other/rules.yaml
 client_tls: {mode: REQUIRED, cert: c.pem, key: k.pem}
-backend_tls: {mode: VERIFY_IDENTITY, ca: /etc/ca.pem, cert: b.pem, key: k.pem, server_name: db, server_public_key: p.pem}
+backend_tls: {mode: VERIFY_IDENTITY, ca: /etc/ca.pem, cert: b.pem, key: k.pem, server_name: d, server_public_key: p.pem}
 limits: {login_timeout: 500ms, connect_timeout: 1.5s, login_packet: 64KiB, statement: 1GiB, write_buffer: 4096}
 log: {level: debug, format: json, conflicts_per_second: 0}
 conflicts: {show_values: true, max_series: 5}
@@ -147,3 +148,20 @@ def test_an_alias_bomb_is_read_in_no_time(tmp_path: Path) -> None:
 def test_merged_keys_keep_the_line_of_their_parent(tmp_path: Path) -> None:
     told = problems(tmp_path, "limits: &l\n  statement: big\nlog:\n  <<: *l\n")
     assert [line.split(" ")[:2] for line in told] == [["2:", "limits.statement:"], ["3:", "log.statement:"]]
+
+
+def test_a_number_needs_its_unit(tmp_path: Path) -> None:
+    assert problems(tmp_path, "limits: {login_timeout: 1.5}\n")[0].startswith("1: limits.login_timeout: 1.5 is no dur")
+
+
+def test_a_key_that_is_a_list(tmp_path: Path) -> None:
+    [told] = problems(tmp_path, "listen: a:1\n? [a, b]\n: 1\n")
+    assert told.endswith("Keys should be strings (found a list)")
+
+
+def test_any_dataclass_can_be_read(tmp_path: Path) -> None:
+    path = written(tmp_path, "level: loud\n")
+    with pytest.raises(ConfigError) as caught:
+        load_yaml(path, Log)
+    assert str(caught.value) == (f"{path}:1: level: 'loud' is not known (expected one of debug, info, warning, error)")
+    assert load_yaml(written(tmp_path, "level: error\n"), Log) == Log(level=LogLevel.ERROR)

@@ -154,7 +154,8 @@ def _after(insert: Insert, rule: Rule, planned: Plan | Skip) -> Iterator[str]:
 
 def _sent(insert: Insert, planned: Plan) -> Iterator[str]:
     if planned.rule.dry_run:
-        yield from _told("nothing else, as the rule has dry_run: true; without it this would be sent:")
+        told = "the statement as it is" if planned.rule.effective_when is When.ALWAYS else "nothing"
+        yield from _told(f"{told}, for the rule has dry_run: true; without it:")
     yield from _marked("  ", planned.statement)
     yield from _told("of which spliced in (+) and taken away (-):")
     yield from _picture(insert.text, planned.statement)

@@ -80,8 +80,17 @@ def test_always_is_sent_first_and_the_statement_itself_after_the_guard() -> None
 def test_replace_shows_what_is_taken_away() -> None:
     found = sections("--user", "importer", "--schema", "x", "INSERT HIGH_PRIORITY INTO prices VALUES (1, 2)")
     second = found["After a conflict on the key PRIMARY (rule import-prices)"]
-    assert second[0].startswith("  nothing else, as the rule has dry_run: true")
+    assert second[0].startswith("  nothing, for the rule has dry_run: true; without it:")
     assert second[-3:] == ["-INSERT HIGH_PRIORITY", "+REPLACE ", "  INTO prices VALUES (1, 2)"]
+
+
+def test_a_dry_run_of_always_leaves_the_statement_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "dry.yaml"
+    path.write_text("rules: [{name: r, table: t, columns: [a], action: ignore, when: always, dry_run: true}]\n")
+    found = sections("--rules", str(path), "INSERT INTO t (a) VALUES (1)")
+    told = found["Sent first (rule r, when: always)"]
+    assert told[0] == "  the statement as it is, for the rule has dry_run: true; without it:"
+    assert "After the guard's error (1690 with 7001062: the row was met on another key)" not in found
 
 
 def test_no_rule_for_the_table() -> None:
