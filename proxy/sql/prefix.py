@@ -61,7 +61,7 @@ def read_prefix(cursor: Cursor) -> Prefix:
     Raises:
         UnprovenError: the text does not begin as an INSERT of values.
     """
-    # The cache makes 6 us out of 15 us for an INSERT of four columns.
+    # Of the 15 us that an INSERT of one row and four columns takes, the cache saves 6.
     usual = _USUAL.match(cursor.text)
     prefix = _cached(usual[0], cursor.lexing) if usual else None
     if prefix is None:
