@@ -217,7 +217,7 @@ class LoginPhase:
     def _take_login(self, payload: bytes) -> None:
         greeting = self._known_greeting()
         login = parse_login(payload)
-        flags = login.capabilities & self._offered(greeting) & ~cap.SSL
+        flags = login.capabilities & (self._offered(greeting) | cap.LONG_PASSWORD) & ~cap.SSL  # that bit says who asks
         mariadb_flags = login.mariadb_capabilities & greeting.mariadb_capabilities & cap.MARIADB_RELAYED
         self._login = replace(login, capabilities=flags, mariadb_capabilities=mariadb_flags)
         backend_tls = self._wants_backend_tls(greeting)
