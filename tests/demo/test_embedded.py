@@ -29,8 +29,10 @@ LOGIN_41, SECURE_CONNECTION, PLUGIN_AUTH = 0x0200, 0x8000, 0x80000
 
 @contextmanager
 def raw(port: int) -> Iterator[RawClient]:
-    with closing(RawClient("127.0.0.1", port, "demo", "", database="shop", autocommit=True)) as client:
-        yield client
+    with closing(
+        pymysql.connect(host="127.0.0.1", port=port, user="demo", database="shop", autocommit=True)
+    ) as connection:
+        yield RawClient(vars(connection)["_sock"])
 
 
 def test_it_looks_like_a_mysql_that_knows_the_row_alias(connect: Connect) -> None:
