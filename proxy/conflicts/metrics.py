@@ -48,7 +48,7 @@ _HELP = {
     "keyclash_sessions": "Client connections that are open now.",
     "keyclash_sessions_total": (
         "Client connections that have ended. result: quit, client_closed, backend_closed, backend_unreachable, "
-        "login_refused, login_timeout, insecure_transport, passthrough or malformed."
+        "login_refused, login_timeout, insecure_transport, passthrough, malformed or failed."
     ),
     "keyclash_bytes": "Bytes of the clients' conversations. direction: received (from clients) or sent (to clients).",
     "keyclash_config_last_reload_successful": "1 if the last attempt to load the configuration succeeded, else 0.",

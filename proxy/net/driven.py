@@ -39,5 +39,8 @@ class DrivenSession(Protocol):
     def backend_lost(self, reason: str = "") -> None:
         """End: the backend is gone. Does nothing when the session has ended."""
 
+    def failed(self, reason: str) -> None:
+        """End: something went wrong on the proxy's side. Does nothing when the session has ended."""
+
     def login_timed_out(self) -> None:
         """End: the client has not logged in within the time limit."""

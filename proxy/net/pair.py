@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import structlog
 
@@ -14,6 +14,9 @@ from proxy.net.readers import BulkReader, LoginReader, OversizedLoginError
 from proxy.net.side import Hold, Side, describe, discard
 
 _log = structlog.get_logger(__name__)
+
+_TLS_FAREWELL: Final = 0.5
+"""Seconds to wait for the peer's close_notify: an idle client reads it only when it next wants something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +222,12 @@ class Pair:
             self._client, self._session.client_data, limits.login_packet, hold=True
         )
         handshake = self._loop.start_tls(
-            transport, reader, context, server_side=True, ssl_handshake_timeout=limits.login_timeout
+            transport,
+            reader,
+            context,
+            server_side=True,
+            ssl_handshake_timeout=limits.login_timeout,
+            ssl_shutdown_timeout=_TLS_FAREWELL,
         )
         try:
             await self._encrypt(self._client, handshake)
@@ -236,6 +244,7 @@ class Pair:
             tls.context,
             server_hostname=tls.server_name,
             ssl_handshake_timeout=self._settings.limits.connect_timeout,
+            ssl_shutdown_timeout=_TLS_FAREWELL,
         )
         try:
             await self._encrypt(self._backend, handshake)
@@ -308,7 +317,7 @@ class Pair:
             _log.warning("session refused", reason=str(error))
         else:
             _log.error("session failed", reason=describe(error), exc_info=error)
-        self._tell(self._session.client_lost, describe(error))
+        self._tell(self._session.failed, describe(error))
         self.close()
 
     def _tell(self, event: Callable[..., None], *args: str) -> None:

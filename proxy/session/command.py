@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from proxy.conflicts.message import Duplicate
 from proxy.rules.plan import Plan
@@ -17,6 +17,10 @@ from proxy.wire.framing import frame
 
 if TYPE_CHECKING:
     from proxy.session.prepared import PreparedInsert
+
+
+HEAD: Final = 1024
+"""How many bytes of a command are looked at to tell what it is."""
 
 
 class Stage(Enum):
@@ -78,7 +82,7 @@ class Command:
 
     Attributes:
         code: its first byte.
-        start: the payload's first bytes (all of it where it is short), for what must be looked at later.
+        chunk, offset: bytes that hold the payload's beginning, and where it begins.
         started: when it was read.
         verb: of a text that may change how later ones read: ``set``, ``use``, ``call``, ``execute``; else empty.
         stage: which statement the backend is working on.
@@ -91,21 +95,23 @@ class Command:
 
     __slots__ = (
         "blocked",
+        "chunk",
         "code",
         "conflicted",
         "execution",
+        "offset",
         "plan",
         "prepared",
         "stage",
-        "start",
         "started",
         "statement",
         "verb",
     )
 
-    def __init__(self, code: int, start: bytes, started: float) -> None:
+    def __init__(self, code: int, chunk: bytes, offset: int, started: float) -> None:
         self.code = code
-        self.start = start
+        self.chunk = chunk
+        self.offset = offset
         self.started = started
         self.verb = ""
         self.stage = Stage.PLAIN
@@ -115,6 +121,11 @@ class Command:
         self.blocked: Reason | None = None
         self.plan: Plan | None = None
         self.conflicted: Conflicted | None = None
+
+    @property
+    def start(self) -> bytes:
+        """The payload's first bytes, for what must be looked at later; all of it where it is short."""
+        return self.chunk[self.offset : self.offset + HEAD]
 
     @property
     def protocol(self) -> str:

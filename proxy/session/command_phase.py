@@ -16,7 +16,8 @@ from typing import Final
 from proxy.rules.match import rule_for_insert
 from proxy.session.auth import AuthRelay
 from proxy.session.client_stream import ClientStream, Pass
-from proxy.session.command import Command, Statement
+from proxy.session.command import HEAD, Command, Stage, Statement
+from proxy.session.fast_lane import PLAIN_STARTS, SHORTEST, is_plain_ok, is_plain_result, word
 from proxy.session.login_phase import Agreed
 from proxy.session.prepared import LongData, Prepared, PreparedInsert
 from proxy.session.reply_stream import ReplyStream
@@ -36,7 +37,6 @@ from proxy.wire.login import parse_change_user
 from proxy.wire.query import text_offset
 from proxy.wire.replies import Event, Part, ReplyTracker
 
-_HEAD: Final = 1024  # bytes of a text that are looked at to tell what it is
 _LAST_PREPARED: Final = 0xFFFFFFFF  # MariaDB's id for the statement prepared last
 _NO_HEAD: Final = Head("other", None, None)
 _EXECUTES: Final = frozenset({commands.STMT_EXECUTE, commands.STMT_BULK_EXECUTE})
@@ -50,13 +50,14 @@ _ON_STATEMENTS: Final = _EXECUTES | {
 # How many bytes of a command's payload must be there before it can be passed on.
 _WANTED: Final = tuple(
     {
-        commands.QUERY: _HEAD,
-        commands.STMT_PREPARE: _HEAD,
-        commands.INIT_DB: _HEAD,
+        commands.QUERY: HEAD,
+        commands.STMT_PREPARE: HEAD,
+        commands.INIT_DB: HEAD,
         **dict.fromkeys(_ON_STATEMENTS, 5),
     }.get(code, 1)
     for code in range(256)
 )
+_CHANGING_VERBS: Final = frozenset({"set", "execute"})  # of prepared statements
 _REMEMBERED_VERBS: Final = frozenset({"set", "use", "call", "execute"})
 
 
@@ -80,6 +81,7 @@ class CommandPhase:
         "_clock",
         "_continued",
         "_counters",
+        "_deprecate_eof",
         "_dialect",
         "_from_backend",
         "_from_client",
@@ -88,17 +90,21 @@ class CommandPhase:
         "_login",
         "_own_prepared_last",
         "_pending",
+        "_plain_starts",
         "_preparing",
         "_query_attributes",
+        "_quiet",
         "_relay",
         "_resolver",
         "_ruled",
         "_settings",
+        "_start_end",
         "_state_changed",
         "_statement_limit",
         "_statements",
         "_tracker",
         "_variables",
+        "_watched",
         "_wires",
         "quitting",
     )
@@ -115,6 +121,10 @@ class CommandPhase:
         self._login = login
         self._state_changed = cap.STATUS_SESSION_STATE_CHANGED if login.capabilities & cap.SESSION_TRACK else 0
         self._query_attributes = bool(login.capabilities & cap.QUERY_ATTRIBUTES)
+        self._deprecate_eof = bool(login.capabilities & cap.DEPRECATE_EOF)
+        self._plain_starts = PLAIN_STARTS[self._query_attributes]
+        self._start_end = HEADER + (6 if self._query_attributes else 4)
+        self._quiet = True  # nothing is in flight, kept or under way
         self._statement_limit = min(settings.limits.statement, MAX_PAYLOAD - 1)
         self._variables = Variables(self._dialect.mariadb, login.database, login.charset, agreed.status)
         self._resolver = Resolver(
@@ -132,6 +142,7 @@ class CommandPhase:
         self._from_backend = ReplyStream(self._tracker, self._read_answer, self._end_unseen, wires.to_client)
         self._pending: deque[Command] = deque()  # commands whose replies are due, in their order
         self._statements: dict[int, Prepared] = {}
+        self._watched: set[int] = set()  # those whose execution is looked at
         self._last_prepared = 0
         self._own_prepared_last = False  # the server's last prepared statement is one of the proxy's own
         self._preparing = b""  # the text that is being prepared on a rule's behalf
@@ -158,6 +169,18 @@ class CommandPhase:
         Raises:
             ProtocolError: they are not of the protocol.
         """
+        if self._quiet:
+            self._quiet = False
+            if len(data) > SHORTEST and word(data)[0] == len(data) - HEADER:
+                code = data[HEADER]
+                if (code == commands.QUERY and data[HEADER + 1 : self._start_end] in self._plain_starts) or (
+                    code == commands.STMT_EXECUTE and not self._watched
+                ):
+                    self._counters.commands[code] += 1
+                    self._pending.append(Command(code, data, HEADER, self._clock()))
+                    self._tracker.part = Part.FIRST
+                    self._wires.to_backend(data)
+                    return
         self._from_client.data(data)
 
     def backend_data(self, data: bytes) -> None:
@@ -166,10 +189,27 @@ class CommandPhase:
         Raises:
             ProtocolError: they are not of the protocol.
         """
+        if self._tracker.part is Part.FIRST and self._is_plain_reply(data):
+            self._tracker.part = Part.IDLE
+            self._finish()
+            self._wires.to_client(data)
+            return
         self._from_backend.data(data)
         if self._from_client.held and (self._infile or not self._pending):
             self._wires.release_client()
             self._from_client.release()
+
+    def _is_plain_reply(self, data: bytes) -> bool:
+        """Tell whether a chunk is the whole reply to the one command in flight, and nothing follows from it."""
+        command = self._pending[0]
+        return (
+            command.stage is Stage.PLAIN
+            and not command.verb
+            and len(self._pending) == 1
+            and self._from_backend.empty
+            and not self._from_client.held
+            and (is_plain_ok(data) or is_plain_result(data, self._deprecate_eof))
+        )
 
     # ----------------------------------------------------------------------------------------------------------------
     # The client's packets
@@ -219,7 +259,7 @@ class CommandPhase:
             self._infile = length > 0
             return Pass.ON
         if not length:  # the server answers an empty command with an error
-            self._expect(Command(0, b"", self._clock()))
+            self._expect(Command(0, b"", 0, self._clock()))
             return Pass.ON
         return self._read_command(data, position, end)
 
@@ -232,7 +272,7 @@ class CommandPhase:
             self._from_backend.flush()
             self._relay()
             return Pass.ALL
-        command = Command(code, data[payload_at : min(end, payload_at + _WANTED[code])], self._clock())
+        command = Command(code, data[payload_at : min(end, payload_at + _WANTED[code])], 0, self._clock())
         if shape is not Shape.NOTHING:
             self._expect(command)
         if self._ruled:
@@ -269,7 +309,7 @@ class CommandPhase:
             return False
         start = position + HEADER
         if code == commands.QUERY or code == commands.STMT_PREPARE:
-            payload = data[start : start + _HEAD]
+            payload = data[start : start + HEAD]
             at = 1 if code == commands.STMT_PREPARE else self._text_offset(payload)
             if at < 0 or not _may_be_insert(payload, at):
                 return False
@@ -303,7 +343,7 @@ class CommandPhase:
 
     def _statement(self, payload: bytes, at: int) -> Statement:
         text = payload[at:]
-        start = head(text[:_HEAD])
+        start = head(text[:HEAD])
         schema = self._variables.schema
         candidates = self._resolver.candidates(start, schema)
         return Statement(payload[:at], text, start, schema, candidates, self._variables.lexing())
@@ -352,6 +392,10 @@ class CommandPhase:
     # ----------------------------------------------------------------------------------------------------------------
     # Prepared statements
 
+    def _forget_statements(self) -> None:
+        self._statements.clear()
+        self._watched.clear()
+
     def _client_number(self, number: int) -> int:
         """Return the id that the client means: MariaDB's "the last one" is that of the client's own last one."""
         return self._last_prepared if number == _LAST_PREPARED else number
@@ -369,6 +413,7 @@ class CommandPhase:
         behind = b""
         if command.code == commands.STMT_CLOSE:
             self._statements.pop(number, None)
+            self._watched.discard(number)
             behind = insert.closes() if insert else b""
         elif command.code == commands.STMT_RESET and insert:
             insert.long_data.clear()
@@ -391,7 +436,9 @@ class CommandPhase:
         self._own_prepared_last = False
         statement = command.statement
         if statement is None:
-            self._statements[number] = Prepared(head(self._text_of(command)))
+            self._statements[number] = found = Prepared(head(self._text_of(command)))
+            if found.head.verb in _CHANGING_VERBS:
+                self._watched.add(number)
             return
         insert = PreparedInsert(
             statement=statement,
@@ -402,6 +449,7 @@ class CommandPhase:
             long_data=LongData(self._statement_limit),
         )
         self._statements[number] = Prepared(statement.head, insert)
+        self._watched.add(number)
 
     def _end_preparing(self, payload: bytes) -> bytes | None:
         """Go on when a rule's text is prepared, or could not be; return what the client gets in the latter case."""
@@ -450,7 +498,7 @@ class CommandPhase:
         """Begin anew as another user: statements, schema and variables are those of a new session."""
         self._login = login = self._changing
         self._resolver.changed_user(login.user)
-        self._statements.clear()
+        self._forget_statements()
         self._variables = Variables(self._dialect.mariadb, login.database, login.charset, self._tracker.status)
 
     # ----------------------------------------------------------------------------------------------------------------
@@ -513,12 +561,12 @@ class CommandPhase:
     def _read_success(self, command: Command, payload: bytes) -> bytes:
         if command.verb:
             self._variables.succeeded(command.verb, self._text_of(command), self._tracker.status)
-        elif command.code in _EXECUTES and self._head_of(command).verb in ("set", "execute"):
+        elif command.code in _EXECUTES and self._head_of(command).verb in _CHANGING_VERBS:
             self._variables.forget()
         elif command.code == commands.INIT_DB:
             self._variables.schema = command.start[1:].decode("utf-8", "surrogateescape")
         elif command.code == commands.RESET_CONNECTION:
-            self._statements.clear()
+            self._forget_statements()
             self._variables.forget()
         ok = self._tracker.ok
         return payload if ok is None else self._resolver.succeeded(command, payload, ok)
@@ -531,6 +579,8 @@ class CommandPhase:
         self._counters.observe_command(self._clock() - command.started)
         if self._pending:
             self._tracker.begin(self._pending[0].code)
+        else:
+            self._quiet = self._from_client.empty and not self._continued
 
     # ----------------------------------------------------------------------------------------------------------------
     # What a command was about

@@ -40,6 +40,11 @@ class ReplyStream:
         self._rest = b""  # the start of a packet that must be read whole
         self.swallowing = False
 
+    @property
+    def empty(self) -> bool:
+        """Whether no packet waits to become whole."""
+        return not self._rest
+
     def data(self, data: bytes) -> None:
         """Take bytes that the backend sent.
 

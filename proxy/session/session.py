@@ -120,6 +120,10 @@ class Session:
         """End: the backend is gone."""
         self._end(self._parting(Result.BACKEND_CLOSED), reason)
 
+    def failed(self, reason: str) -> None:
+        """End: something went wrong on the proxy's side."""
+        self._end(Result.FAILED, reason)
+
     def _parting(self, otherwise: Result) -> Result:
         if self._commands is None:
             return Result.PASSTHROUGH if self._relaying else otherwise

@@ -52,6 +52,7 @@ class Result(StrEnum):
     INSECURE_TRANSPORT = "insecure_transport"
     PASSTHROUGH = "passthrough"
     MALFORMED = "malformed"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)

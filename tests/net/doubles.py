@@ -83,6 +83,9 @@ class ScriptedSession:
         self.wires.to_client(f"ERR {reason}".encode())
         self._end()
 
+    def failed(self, reason: str) -> None:
+        self.client_lost(reason)
+
     def client_lost(self, reason: str = "") -> None:
         if not self.closed:
             self.note(f"client lost: {reason}")
