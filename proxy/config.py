@@ -7,6 +7,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from types import UnionType
 from typing import Annotated, Any, Final, TypeVar, get_type_hints
 
 from pydantic import BeforeValidator, ConfigDict, Strict, TypeAdapter, ValidationError
@@ -210,8 +211,27 @@ class Conflicts:
 
 
 @dataclass(frozen=True, slots=True)
+class Lookup:
+    """Whom the proxy logs in as to read the definitions of tables; times in seconds.
+
+    The password is in `password_file`, or else in the environment variable `password_env`. `ttl`: for how long a
+    definition is used. `timeout`: for how long an INSERT may wait for one.
+    """
+
+    __pydantic_config__ = FORBID
+    user: str = "keyclash"
+    password_file: Path | None = None
+    password_env: str = "KEYCLASH_LOOKUP_PASSWORD"  # noqa: S105  # the name of a variable
+    ttl: Seconds = 300.0
+    timeout: Seconds = 5.0
+
+
+@dataclass(frozen=True, slots=True)
 class ProxyConfig:
-    """The whole of config/proxy.yaml; without `rules` every conflict is only seen, counted and explained."""
+    """The whole of config/proxy.yaml; without `rules` every conflict is only seen, counted and explained.
+
+    Without `lookup` no definition is read, and rules that need one say so.
+    """
 
     __pydantic_config__ = FORBID
     listen: HostPort = Address("127.0.0.1", 3306)
@@ -223,6 +243,7 @@ class ProxyConfig:
     limits: Limits = field(default_factory=Limits)
     log: Log = field(default_factory=Log)
     conflicts: Conflicts = field(default_factory=Conflicts)
+    lookup: Lookup | None = None
 
 
 def load_config(path: Path) -> ProxyConfig:
@@ -235,7 +256,7 @@ def load_config(path: Path) -> ProxyConfig:
     if config is None or problems or (problems := _contradictions(document, config)):
         raise ConfigError(problems)
     here = path.parent
-    client, backend = config.client_tls, config.backend_tls
+    client, backend, lookup = config.client_tls, config.backend_tls, config.lookup
     return replace(
         config,
         rules=_beside(here, config.rules),
@@ -247,6 +268,7 @@ def load_config(path: Path) -> ProxyConfig:
             key=_beside(here, backend.key),
             server_public_key=_beside(here, backend.server_public_key),
         ),
+        lookup=lookup and replace(lookup, password_file=_beside(here, lookup.password_file)),
     )
 
 
@@ -484,6 +506,8 @@ def _model_at(model: object, loc: Loc) -> object:
     """Follow `loc` through dataclasses; None where the way leaves them."""
     for step in loc:
         model = get_type_hints(model).get(str(step)) if is_dataclass(model) else None
+        if isinstance(model, UnionType):
+            model = next(filter(is_dataclass, model.__args__), None)
     return model
 
 

@@ -1,0 +1,1 @@
+"""Reading the definitions of tables over a connection of the proxy's own."""
