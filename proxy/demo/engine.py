@@ -211,9 +211,10 @@ class Engine:
             return self._drop_schema(named[0].name, session, exists=exists)
         if kind != "TABLE":
             raise unsupported(f"DROP {kind}")
-        for table in named:
-            self._drop_table(table.text("db") or session.schema or "", table.name, exists=exists)
-        return Effect()
+        missing = sum(
+            not self._drop_table(table.text("db") or session.schema or "", table.name, exists=exists) for table in named
+        )
+        return Effect(warnings=missing)
 
     def _drop_schema(self, name: str, session: Attendance, *, exists: bool) -> Effect:
         if name not in self._schemas:
@@ -227,12 +228,14 @@ class Engine:
         session.schema = None if session.schema == name else session.schema
         return Effect(affected=len(tables))
 
-    def _drop_table(self, schema: str, name: str, *, exists: bool) -> None:
+    def _drop_table(self, schema: str, name: str, *, exists: bool) -> bool:
+        """Drop a table; tells whether it was there, which it may not be with IF EXISTS."""
         table = self._tables.pop(f"{schema}.{name}", None)
         if table is not None:
             rows.drop(self._store, table)
         elif not exists:
             raise ServerError(1051, f"Unknown table '{schema}.{name}'")
+        return table is not None
 
     def _truncate(self, statement: exp.Expr, session: Attendance) -> Effect:
         self._finish(session, "COMMIT")
@@ -337,8 +340,7 @@ class Engine:
             raise
 
     def _remember_id(self, value: Any) -> Any:
-        if value is not None:
-            self._expressed_id = self._session.last_insert_id = int(functions.number(value))
+        self._expressed_id = self._session.last_insert_id = 0 if value is None else int(functions.number(value))
         return value
 
     _handlers: dict[type[exp.Expr], Callable[[Engine, exp.Expr, Attendance], Effect | Rows]] = {  # noqa: RUF012

@@ -222,7 +222,7 @@ def read_insert(
     """
     if (returning := statement.args.get("returning")) is not None:
         raise syntax(returning.sql("mysql").strip())
-    if statement.args.get("partition"):
+    if statement.find(exp.Partition) is not None:
         raise unsupported("PARTITION")
     columns = _columns(statement, table)
     offers = tuple(_offers(statement, columns, selected))
@@ -251,7 +251,9 @@ def _mode(statement: exp.Insert, *, replace: bool) -> Mode:
 def _columns(statement: exp.Insert, table: Table) -> tuple[Column, ...]:
     target = statement.this
     if not isinstance(target, exp.Schema) or not target.expressions:
-        return table.columns
+        # `VALUES ()` offers the defaults of all columns.
+        first = next(iter(statement.expression.expressions), None)
+        return () if isinstance(first, exp.Tuple) and not first.expressions else table.columns
     return tuple(_known(table, name.name) for name in target.expressions)
 
 

@@ -66,7 +66,8 @@ def _is_mariadb(program: str) -> bool:
 
 
 def _mysql(program: str) -> Program:
-    run = (program, "--no-defaults", *_as_root(), "--mysqlx=OFF")
+    # A package's default for secure_file_priv is a directory of another server, which may not be readable.
+    run = (program, "--no-defaults", *_as_root(), "--mysqlx=OFF", "--secure-file-priv=NULL")
     return Program("MySQL", (*run, "--initialize-insecure"), run)
 
 
@@ -168,6 +169,8 @@ def _end(server: subprocess.Popen[bytes]) -> None:
     try:
         server.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:
+        pass
+    finally:  # also when somebody cannot wait
         server.kill()
         server.wait()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,6 +31,7 @@ RULES: Final = Path(__file__).with_name("rules.yaml")
 """The rules that the demo's proxy follows."""
 
 _HOST: Final = "127.0.0.1"
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _LIVE_SECONDS: Final = 0.25
 _PLAIN_SECONDS: Final = 5.0
 _PLAIN_WIDTH: Final = 120  # columns; what is no terminal has no width of its own
@@ -67,15 +68,16 @@ def run_demo(options: Options, console: Console | None = None) -> None:
     Raises:
         DemoError: if any part of it fails.
     """
-    console = console or _standard_output()
     configure_logging(LogLevel.WARNING, LogFormat.CONSOLE, sys.stderr)
-    # Until the event loop has its own handlers, SIGTERM unwinds the stack as Ctrl-C does: no server is left behind.
+    # While the event loop does not have its handlers, SIGTERM unwinds the stack as Ctrl-C does: no server stays behind.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with start_backend() as backend:
             open_shop(backend.host, backend.port, backend.user)
             with asyncio.Runner(loop_factory=loop_factory()) as runner:
-                runner.run(_run(options, backend, console))
+                runner.run(_run(options, backend, console or _standard_output()))
+    except KeyboardInterrupt:
+        return
     except StartError as error:
         raise DemoError(f"the proxy does not start: {error}") from error
     except pymysql.Error as error:
@@ -97,15 +99,30 @@ async def _run(options: Options, backend: Backend, console: Console) -> None:
         admin=Address(_HOST, options.admin_port),
         rules=RULES,
     )
-    async with serve(config) as running:
-        _introduce(running, backend, console)
-        traffic = Traffic(Target(_HOST, running.address.port, backend.user), pace=options.pace)
-        async with _moving(traffic), _display(running, console):
-            await _end_of(traffic, options.seconds)
-    # Told after the proxy has come to rest, so that these numbers are the last ones.
-    console.print(_report(running))
+    with _signals() as told_to_end:
+        async with serve(config) as running:
+            _introduce(running, backend, console)
+            traffic = Traffic(Target(_HOST, running.address.port, backend.user), pace=options.pace)
+            async with _moving(traffic), _display(running, console):
+                await _end_of(traffic, told_to_end, options.seconds)
+        # Told after the proxy has come to rest, so that these numbers are the last ones.
+        console.print(_report(running))
     if traffic.failures:
         raise DemoError("; ".join(traffic.failures))
+
+
+@contextmanager
+def _signals() -> Iterator[asyncio.Event]:
+    """Have SIGINT and SIGTERM set an event."""
+    loop, told_to_end = asyncio.get_running_loop(), asyncio.Event()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, told_to_end.set)
+    try:
+        yield told_to_end
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.default_int_handler)
 
 
 def _introduce(running: Running, backend: Backend, console: Console) -> None:
@@ -129,15 +146,13 @@ async def _moving(traffic: Traffic) -> AsyncIterator[None]:
         await asyncio.to_thread(traffic.stop)
 
 
-async def _end_of(traffic: Traffic, seconds: float | None) -> None:
+async def _end_of(traffic: Traffic, told_to_end: asyncio.Event, seconds: float | None) -> None:
     """Wait for a signal, for the end of the time, or for an application that fails."""
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
-    traffic.when_failed(lambda: loop.call_soon_threadsafe(ended.set))
+    loop = asyncio.get_running_loop()
+    traffic.when_failed(lambda: loop.call_soon_threadsafe(told_to_end.set))
     try:
         async with asyncio.timeout(seconds):
-            await ended.wait()
+            await told_to_end.wait()
     except TimeoutError:
         return
 

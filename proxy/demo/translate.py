@@ -109,9 +109,9 @@ def _column(node: Any, scope: Scope | None) -> exp.Expr:
     node.set("db", None)
     if scope is None or not isinstance(node.this, exp.Identifier):
         return node  # type: ignore[no-any-return]
-    table = node.table.lower()
-    there = scope.table.column(node.name) if table in {"", scope.known_as.lower()} else None
-    offered = scope.offered.get(node.name.lower()) if scope.alias and table in {"", scope.alias.lower()} else None
+    table = node.table  # the names of tables and aliases are case-sensitive, those of columns are not
+    there = scope.table.column(node.name) if table in {"", scope.known_as} else None
+    offered = scope.offered.get(node.name.lower()) if scope.alias and table in {"", scope.alias} else None
     if there is not None and offered is not None:
         raise ServerError(1052, f"Column '{node.name}' in field list is ambiguous")
     if offered is not None:
@@ -147,12 +147,6 @@ def _introducer(node: Any, scope: Scope | None) -> exp.Expr:
     return node.expression  # type: ignore[no-any-return]
 
 
-def _default(node: Any, scope: Scope | None) -> exp.Expr:
-    if node.name.upper() == "DEFAULT":
-        raise ServerError(1235, "DEFAULT stands only for a whole value of an INSERT (the demo's embedded backend)")
-    return node  # type: ignore[no-any-return]
-
-
 _WRITERS: dict[type[exp.Expr], Callable[[Any, Scope | None], exp.Expr]] = {
     exp.Add: _arithmetic,
     exp.Sub: _arithmetic,
@@ -163,5 +157,4 @@ _WRITERS: dict[type[exp.Expr], Callable[[Any, Scope | None], exp.Expr]] = {
     exp.Cast: _cast,
     exp.Collate: _collate,
     exp.Introducer: _introducer,
-    exp.Var: _default,
 }

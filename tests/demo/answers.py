@@ -10,7 +10,7 @@ Answer = tuple[object, ...]
 
 
 def ask(connection: Connection[Cursor], statement: str) -> Answer:
-    """Runs a statement: its rows; or affected rows, insert id and information text; or the error."""
+    """Runs a statement: its rows; or affected rows, insert id, information text, status, warnings; or the error."""
     with connection.cursor() as cursor:
         try:
             affected = cursor.execute(statement)
@@ -20,7 +20,7 @@ def ask(connection: Connection[Cursor], statement: str) -> Answer:
         if cursor.description is not None:
             return ("rows", sorted(map(str, cursor.fetchall())))
         status = vars(connection)["server_status"] & 0x0003  # IN_TRANS, AUTOCOMMIT
-        return ("ok", affected, cursor.lastrowid, result.message.decode(), status)
+        return ("ok", affected, cursor.lastrowid, result.message.decode(), status, result.warning_count)
 
 
 def ask_all(connection: Connection[Cursor], statements: list[str]) -> list[tuple[str, Answer]]:

@@ -66,6 +66,25 @@ def test_statements_that_are_none(connect: Connect, statement: str, code: int) -
     assert ask(connect(), statement)[:2] == ("error", code)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "EXPLAIN SELECT 1",
+        "ROLLBACK TO SAVEPOINT s",
+        "CREATE INDEX i ON t (k)",
+        "DROP VIEW v",
+        "INSERT INTO t PARTITION (p0) (k) VALUES ('a')",
+        "CREATE TABLE u AS SELECT 1",
+    ],
+)
+def test_what_it_cannot_do_is_said(connect: Connect, statement: str) -> None:
+    connection = connect()
+    ask(connection, TABLE)
+    code, text = ask(connection, statement)[1:]
+    assert code == 1235
+    assert "the demo's embedded backend" in str(text)
+
+
 def test_databases_come_and_go(connect: Connect) -> None:
     statements = ["CREATE DATABASE shop", "CREATE DATABASE IF NOT EXISTS shop", TABLE, "DROP DATABASE shop"]
     answers = [answer for _, answer in ask_all(connect(), [*statements, "DROP DATABASE shop", TABLE])]

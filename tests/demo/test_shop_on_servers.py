@@ -78,8 +78,8 @@ def test_the_demo_shows_what_it_promises(port: int) -> None:
     conflicts, (users, payments, pages, coupons) = trade(open_embedded(port))
     assert len(users) == STEPS  # three workers, one account each
     assert conflicts[("shop.users.ux_email", "signup-email", Outcome.KEPT)] == 2 * STEPS
-    kept = conflicts[("shop.payments.ux_reference", "payment-reference", Outcome.KEPT)]
-    refused = conflicts[("shop.payments.ux_reference", "payment-reference", Outcome.REFUSED)]
+    kept = conflicts[("shop.payments.ux_reference", "payment-retry", Outcome.KEPT)]
+    refused = conflicts[("shop.payments.ux_reference", "payment-retry", Outcome.REFUSED)]
     assert kept > 0
     assert refused > 0
     assert len(payments) == STEPS - kept - refused
