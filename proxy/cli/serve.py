@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from proxy.cli.check import DEFAULT_CONFIG
-from proxy.cli.files import read_or_leave
-from proxy.config import Address, ProxyConfig, load_config
+from proxy.cli.files import leave, read_or_leave
+from proxy.config import Address, ConfigError, ProxyConfig, load_config
 from proxy.rules.match import RuleSet
 from proxy.rules.model import load_rules
 from proxy.run.logs import configure_logging
@@ -40,7 +40,7 @@ def serve(
     \b
     Exit code 0: stopped by a signal.
     Exit code 1: it cannot run, such as when a port is taken.
-    Exit code 2: a wrong option or a wrong file; every mistake is on standard error.
+    Exit code 2: a wrong option, a wrong file or no password; every mistake is on standard error.
 
     \b
     keyclash serve
@@ -52,6 +52,8 @@ def serve(
     configure_logging(chosen.log.level, chosen.log.format, sys.stderr)
     try:
         run(chosen, ruleset)
+    except ConfigError as error:
+        leave(error.problems)
     except StartError as error:
         typer.echo(f"keyclash: {error}", err=True)
         raise typer.Exit(CANNOT_START) from None

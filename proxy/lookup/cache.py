@@ -14,9 +14,9 @@ A rule must not act on a definition that DDL has changed:
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -39,7 +39,16 @@ REFRESH_AFTER: Final = 0.75
 
 Name = tuple[str, str]
 """A schema and a table, as a statement names them."""
-Read = Callable[[str, str], Awaitable[Table | Missing]]
+
+
+class Reads(Protocol):
+    """What reads definitions."""
+
+    async def read(self, schema: str, table: str) -> Table | Missing:
+        """Read one; may be cancelled. Raises LookupFailedError."""
+
+    async def close(self) -> None:
+        """Leave the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +72,13 @@ class _Lookup:
 class TableCache:
     """Gives the definitions of tables. Everything is called on the event loop.
 
-    read: reads one definition, raising LookupFailedError; called for one table at a time, cancelled when it takes too
-    long. ttl: seconds for which a definition is used. timeout: seconds until a lookup has failed, its turn included.
+    reader: asked for one table at a time; the cache closes it. ttl: seconds for which a definition is used. timeout:
+    seconds until a lookup has failed, its turn included.
     """
 
     def __init__(
         self,
-        read: Read,
+        reader: Reads,
         ttl: float,
         timeout: float,
         *,
@@ -77,7 +86,7 @@ class TableCache:
         waiting: int = WAITING,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._read = read
+        self._reader = reader
         self._ttl = ttl
         self._timeout = timeout
         self._most = tables
@@ -141,11 +150,12 @@ class TableCache:
         self._warming = asyncio.create_task(self._warm(tuple(dict.fromkeys(names))))
 
     async def close(self) -> None:
-        """Give up what is being looked up; who waits for it is called."""
+        """Give up what is being looked up, whose waiters are called, and leave the server."""
         tasks = [lookup.task for lookup in self._lookups.values()] + [self._warming]
         for task in filter(None, tasks):
             task.cancel()
         await asyncio.gather(*filter(None, tasks), return_exceptions=True)
+        await self._reader.close()
 
     # What is known
 
@@ -186,17 +196,17 @@ class TableCache:
             return False
         lookup = self._lookups[name] = _Lookup()
         lookup.task = asyncio.create_task(self._run(name, lookup))
+        lookup.task.add_done_callback(lambda _task: self._end(name))
         return True
 
     async def _run(self, name: Name, lookup: _Lookup) -> Table | Missing:
-        try:
-            found, asked_at = await self._try(name, lookup)
-            self._keep(name, found, asked_at)
-            return found
-        finally:
-            del self._lookups[name]
-            for done in lookup.callbacks:
-                asyncio.get_running_loop().call_soon(done)
+        found, asked_at = await self._try(name, lookup)
+        self._keep(name, found, asked_at)
+        return found
+
+    def _end(self, name: Name) -> None:
+        for done in self._lookups.pop(name).callbacks:
+            asyncio.get_running_loop().call_soon(done)
 
     async def _try(self, name: Name, lookup: _Lookup) -> tuple[Table | Missing, float]:
         try:
@@ -204,7 +214,7 @@ class TableCache:
                 while True:
                     asked_at = self._clock()
                     lookup.outdated = False
-                    found = await self._read(*name)
+                    found = await self._reader.read(*name)
                     if not lookup.outdated:
                         self._trouble_is("")
                         return found, asked_at
@@ -224,10 +234,12 @@ class TableCache:
 
     async def _fetch(self, schema: str, table: str) -> Table | Missing:
         found = self.peek(schema, table)
-        if found is None:
-            task = self._lookups[schema, table].task
-            found = await asyncio.shield(task) if task else Missing(Absence.FAILED)
-        return found
+        task = self._lookups[schema, table].task if found is None else None
+        if task is not None:
+            # Neither ends the other: others may wait for the task, and it may be cancelled.
+            await asyncio.wait([task])
+            found = None if task.cancelled() else task.result()
+        return found or Missing(Absence.FAILED)
 
     async def _warm(self, names: Iterable[Name]) -> None:
         for schema, table in names:

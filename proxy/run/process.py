@@ -19,7 +19,7 @@ _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 def run(config: ProxyConfig, rules: RuleSet) -> None:
     """Run a proxy until SIGTERM or SIGINT, which lets busy sessions come to rest; a second signal cuts them off.
 
-    Raises StartError.
+    Raises StartError, and ConfigError if the lookup's account has no password.
     """
     raise_open_files_limit()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:

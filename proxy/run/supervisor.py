@@ -23,6 +23,7 @@ from proxy.net.side import describe
 from proxy.net.tls import TlsError, backend_context, client_context
 from proxy.rules.match import RuleSet
 from proxy.rules.model import load_rules
+from proxy.run.tables import exact_tables, table_cache
 from proxy.session import Session, SessionSettings
 from proxy.wire.rsa import RsaKey
 
@@ -40,6 +41,7 @@ class Running:
     """A proxy that runs; made by `serve`.
 
     address, admin_address: what is really bound. rules: those in force; sessions see it when they are exchanged.
+    tables: the definitions of tables; None if the configuration names no account to read them with.
     """
 
     def __init__(self, config: ProxyConfig, rules: RuleSet) -> None:
@@ -57,6 +59,7 @@ class Running:
             )
         except TlsError as error:
             raise StartError(str(error)) from error
+        self.tables = table_cache(config, settings.backend_tls, _read(config.backend_tls.server_public_key))
         self._listener = Listener(settings, self._sessions(config))
         ready = Readiness(lambda: probe(config.backend), draining=lambda: self.draining, clock=time.monotonic)
         self._admin = AdminServer(create_app(self.counters, ready=ready))
@@ -102,6 +105,8 @@ class Running:
             await self._admin.stop()
             raise StartError(f"cannot listen on {self.address}: {describe(error)}") from error
         self.counters.reload_succeeded(time.time())
+        if self.tables is not None:
+            self.tables.warm(exact_tables(self.rules))
 
     async def stop(self, drain_timeout: float = DRAIN_TIMEOUT) -> None:
         """Accept no more, close each session as soon as it is idle and all that are left after so many seconds."""
@@ -112,6 +117,8 @@ class Running:
         except TimeoutError:
             _log.warning("sessions closed that were not idle", sessions=len(self._listener.pairs))
         await self._listener.close()
+        if self.tables is not None:
+            await self.tables.close()
         await self._admin.stop()
 
     def abort(self) -> None:
@@ -124,7 +131,8 @@ async def serve(config: ProxyConfig, rules: RuleSet | None = None) -> AsyncItera
     """Run a proxy for the length of the block.
 
     rules: those to begin with; None reads the file that the configuration names, if any.
-    Raises ConfigError for the rules, StartError for all else that keeps the proxy from running.
+    Raises ConfigError for the rules and for the password of the lookup's account, StartError for all else that keeps
+    the proxy from running.
     """
     if rules is None:
         rules = load_rules(config.rules) if config.rules else RuleSet()
