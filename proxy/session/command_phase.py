@@ -314,7 +314,11 @@ class CommandPhase:
             if at < 0 or not _may_be_insert(payload, at):
                 return False
             found = head(payload[at:])
-            return found.verb == "insert" and bool(self._resolver.candidates(found, self._variables.schema))
+            if found.verb != "insert":
+                return False
+            if any(before.code == commands.INIT_DB or before.verb == "use" for before in self._pending):
+                return True  # it is looked at again when the schema is known
+            return bool(self._resolver.candidates(found, self._variables.schema))
         if code not in _EXECUTES and code != commands.STMT_SEND_LONG_DATA:
             return False
         insert = self._insert_of(statement_of(data[start : start + 5]))
