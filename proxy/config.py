@@ -1,16 +1,18 @@
 """YAML files into frozen, validated values; every mistake is told with its file and line, all of them at once."""
 
 import difflib
+import ipaddress
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Final, TypeVar, get_type_hints
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, get_type_hints
 
-from pydantic import BeforeValidator, ConfigDict, Strict, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, Strict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -43,12 +45,16 @@ class ConfigError(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+T = TypeVar("T")
+
+
 # --------------------------------------------------------------------------------------------------------------------
 # Values written in units
 
 
 _ADDRESS: Final = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^\s:\[\]/]+)):(?P<port>\d{1,5})")
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
+_PERMISSIONS: Final = re.compile(r"0?[0-7]{3}")
 _SIZE: Final = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES: Final = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -73,6 +79,40 @@ class Address:
         return cls(match["ipv6"] or match["host"], int(match["port"]))
 
 
+@dataclass(frozen=True, slots=True)
+class UnixAddress:
+    """A Unix socket by its file."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"{_UNIX}{self.path}"
+
+
+Endpoint: TypeAlias = Address | UnixAddress
+"""Where somebody listens for the MySQL protocol."""
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_UNIX: Final = "unix:"
+_LONGEST_PATH: Final = 107
+"""Bytes in `sockaddr_un` without the NUL at the end, see unix(7)."""
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """Read `host:port`, `[ipv6]:port` or `unix:/path`; raises ValueError for anything else."""
+    if not text.startswith(_UNIX):
+        try:
+            return Address.parse(text)
+        except ValueError:
+            expected = "expected host:port, [ipv6]:port or unix:/path"
+            raise ValueError(f"'{text}' is no address ({expected}, such as 127.0.0.1:3306)") from None
+    path = text.removeprefix(_UNIX)
+    if not 0 < len(os.fsencode(path)) <= _LONGEST_PATH or "\0" in path:
+        raise ValueError(f"'{text}' is no address (expected the path of a socket, 1 to {_LONGEST_PATH} bytes)")
+    return UnixAddress(Path(path))
+
+
 def _expected(message: str) -> PydanticCustomError:
     return PydanticCustomError("expected", "{message}", {"message": message})
 
@@ -82,6 +122,48 @@ def _address(value: object) -> object:
         return Address.parse(str(value))
     except ValueError as error:
         raise _expected(str(error)) from None
+
+
+def _endpoints(value: object) -> Endpoint | tuple[Endpoint, ...]:
+    if not isinstance(value, list | tuple):
+        return _each(parse_endpoint, [value])[0]
+    found = _each(parse_endpoint, value)
+    if not found or len(set(found)) < len(found):
+        raise _expected(f"{in_yaml(value)} {'names an address twice' if found else 'is empty'} (expected addresses)")
+    return found
+
+
+def _networks(value: object) -> tuple[Network, ...]:
+    if not isinstance(value, list | tuple):
+        raise _expected(f"{in_yaml(value)} does not fit (expected a list)")
+    return _each(_network, value)
+
+
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"{error} (expected networks such as 10.0.0.0/8 or fd00::/8, or addresses)") from None
+
+
+def _each(parse: Callable[[str], T], values: Sequence[object]) -> tuple[T, ...]:
+    """Parse the items of a list; tells all that are wrong."""
+    found, wrong = [], []
+    for value in values:
+        try:
+            found.append(parse(str(value)))
+        except ValueError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise _expected("; ".join(wrong))
+    return tuple(found)
+
+
+def _permissions(value: object) -> int:
+    # A bare 0660 is 660 to YAML 1.2, and 0o660 is for those who know: only text cannot be misread.
+    if isinstance(value, str) and _PERMISSIONS.fullmatch(value):
+        return int(value, 8)
+    raise _expected(f'{in_yaml(value)} is no file mode (expected octal digits in quotes, such as "0660")')
 
 
 def _duration(value: object) -> object:
@@ -113,6 +195,9 @@ Bytes = Annotated[int, BeforeValidator(_size)]
 Count = Annotated[int, BeforeValidator(_count)]
 Flag = Annotated[bool, Strict()]
 HostPort = Annotated[Address, BeforeValidator(_address)]
+Endpoints = Annotated[Endpoint | tuple[Endpoint, ...], PlainValidator(_endpoints)]
+Networks = Annotated[tuple[Network, ...], PlainValidator(_networks)]
+Permissions = Annotated[int, PlainValidator(_permissions)]
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -139,6 +224,14 @@ class BackendTlsMode(StrEnum):
     AS_CLIENT = "AS_CLIENT"
 
 
+class ProxyProtocolVersion(StrEnum):
+    """The PROXY protocol that tells the backend of a client's address."""
+
+    OFF = "off"
+    V1 = "v1"
+    V2 = "v2"
+
+
 class LogLevel(StrEnum):
     """The least severe line that is written."""
 
@@ -158,12 +251,13 @@ class LogFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClientTls:
-    """How clients may encrypt; without a certificate one is made at start-up."""
+    """How clients may encrypt; without a certificate one is made at start-up, without an RSA key likewise."""
 
     __pydantic_config__ = FORBID
     mode: ClientTlsMode = ClientTlsMode.PREFERRED
     cert: Path | None = None
     key: Path | None = None
+    rsa_key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +271,39 @@ class BackendTls:
     key: Path | None = None
     server_name: str | None = None
     server_public_key: Path | None = None
+
+
+class CompressionAlgorithm(StrEnum):
+    """What a connection may be compressed with."""
+
+    ZLIB = "zlib"
+    ZSTD = "zstd"
+
+
+class BackendCompression(StrEnum):
+    """What the backend's connections are compressed with, if the backend can."""
+
+    OFF = "off"
+    ZLIB = "zlib"
+    ZSTD = "zstd"
+    AS_CLIENT = "as_client"
+
+
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """The compressed protocol: what clients are offered, and what is used towards the backend."""
+
+    __pydantic_config__ = FORBID
+    client: tuple[CompressionAlgorithm, ...] = (CompressionAlgorithm.ZLIB, CompressionAlgorithm.ZSTD)
+    backend: BackendCompression = BackendCompression.OFF
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyProtocol:
+    """Which load balancers tell of their clients by the PROXY protocol; `from` is a word of Python's."""
+
+    __pydantic_config__ = FORBID
+    from_: Annotated[Networks, Field(alias="from")] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,20 +357,35 @@ class Lookup:
 class ProxyConfig:
     """The whole of config/proxy.yaml; without `rules` every conflict is only seen, counted and explained.
 
-    Without `lookup` no definition is read, and rules that need one say so.
+    Without `lookup` no definition is read, and rules that need one say so. `listen` and `backend` are one address or
+    several; backends are tried in their order.
     """
 
     __pydantic_config__ = FORBID
-    listen: HostPort = Address("127.0.0.1", 3306)
-    backend: HostPort = Address("127.0.0.1", 3307)
+    listen: Endpoints = Address("127.0.0.1", 3306)
+    backend: Endpoints = Address("127.0.0.1", 3307)
     admin: HostPort = Address("127.0.0.1", 9104)
+    socket_mode: Permissions = 0o777
+    proxy_protocol: ProxyProtocol = field(default_factory=ProxyProtocol)
+    backend_proxy_protocol: ProxyProtocolVersion = ProxyProtocolVersion.OFF
     rules: Path | None = None
     client_tls: ClientTls = field(default_factory=ClientTls)
     backend_tls: BackendTls = field(default_factory=BackendTls)
+    compression: Compression = field(default_factory=Compression)
     limits: Limits = field(default_factory=Limits)
     log: Log = field(default_factory=Log)
     conflicts: Conflicts = field(default_factory=Conflicts)
     lookup: Lookup | None = None
+
+    @property
+    def listeners(self) -> tuple[Endpoint, ...]:
+        """All addresses to listen on."""
+        return self.listen if isinstance(self.listen, tuple) else (self.listen,)
+
+    @property
+    def backends(self) -> tuple[Endpoint, ...]:
+        """All addresses of backends, in the order of preference."""
+        return self.backend if isinstance(self.backend, tuple) else (self.backend,)
 
 
 def load_config(path: Path) -> ProxyConfig:
@@ -259,8 +401,15 @@ def load_config(path: Path) -> ProxyConfig:
     client, backend, lookup = config.client_tls, config.backend_tls, config.lookup
     return replace(
         config,
+        listen=_endpoints_beside(here, config.listen),
+        backend=_endpoints_beside(here, config.backend),
         rules=_beside(here, config.rules),
-        client_tls=replace(client, cert=_beside(here, client.cert), key=_beside(here, client.key)),
+        client_tls=replace(
+            client,
+            cert=_beside(here, client.cert),
+            key=_beside(here, client.key),
+            rsa_key=_beside(here, client.rsa_key),
+        ),
         backend_tls=replace(
             backend,
             ca=_beside(here, backend.ca),
@@ -274,6 +423,16 @@ def load_config(path: Path) -> ProxyConfig:
 
 def _beside(folder: Path, path: Path | None) -> Path | None:
     return None if path is None else folder / path
+
+
+def _endpoints_beside(folder: Path, given: Endpoint | tuple[Endpoint, ...]) -> Endpoint | tuple[Endpoint, ...]:
+    if isinstance(given, tuple):
+        return tuple(_endpoint_beside(folder, endpoint) for endpoint in given)
+    return _endpoint_beside(folder, given)
+
+
+def _endpoint_beside(folder: Path, endpoint: Endpoint) -> Endpoint:
+    return UnixAddress(folder / endpoint.path) if isinstance(endpoint, UnixAddress) else endpoint
 
 
 def _contradictions(document: "Document", config: ProxyConfig) -> list[Problem]:
@@ -298,11 +457,22 @@ def _contradictions(document: "Document", config: ProxyConfig) -> list[Problem]:
                 "client_tls PASSTHROUGH leaves TLS to the client (expected AS_CLIENT or PREFERRED)",
             )
         )
-    if config.listen == config.backend and config.listen.port:
-        found.append((("backend",), f"{config.backend} is where the proxy itself listens (expected the MySQL server)"))
-    if config.listen == config.admin and config.listen.port:
-        found.append((("admin",), f"{config.admin} is where clients connect (expected another port)"))
+    found += _clashes(config)
     return [document.problem(loc, message) for loc, message in found]
+
+
+def _clashes(config: ProxyConfig) -> Iterator[tuple[Loc, str]]:
+    """Find addresses that cannot be two things at once."""
+    own = {endpoint for endpoint in config.listeners if isinstance(endpoint, UnixAddress) or endpoint.port}
+    for endpoint in config.backends:
+        if endpoint in own:
+            yield ("backend",), f"{endpoint} is where the proxy itself listens (expected the MySQL server)"
+    if config.admin in own:
+        yield ("admin",), f"{config.admin} is where clients connect (expected another port)"
+    if config.backend_tls.mode is BackendTlsMode.VERIFY_IDENTITY and config.backend_tls.server_name is None:
+        for endpoint in config.backends:
+            if isinstance(endpoint, UnixAddress):
+                yield ("backend_tls", "mode"), f"{endpoint} has no name to verify (expected a server_name as well)"
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -310,7 +480,6 @@ def _contradictions(document: "Document", config: ProxyConfig) -> list[Problem]:
 
 
 Loc = tuple[str | int, ...]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -512,7 +681,8 @@ def _model_at(model: object, loc: Loc) -> object:
 
 
 def _names(model: object) -> list[str]:
-    return [item.name for item in fields(model)] if is_dataclass(model) else []
+    # A key that is a word of Python's has an underscore behind it there.
+    return [item.name.rstrip("_") for item in fields(model)] if is_dataclass(model) else []
 
 
 def _required(model: object) -> list[str]:

@@ -78,6 +78,7 @@ class Running:
             rules=lambda: self.rules,
             client_tls=config.client_tls.mode,
             backend_tls=config.backend_tls.mode,
+            compression=config.compression,
             limits=config.limits,
             rsa=RsaKey.generate(),
             client_address="",

@@ -9,12 +9,14 @@ the response is passed on.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from typing import Final
 
-from proxy.config import BackendTlsMode, ClientTlsMode
+from proxy.config import BackendCompression, BackendTlsMode, ClientTlsMode, CompressionAlgorithm
 from proxy.session.auth import AuthRelay, AuthTerms
 from proxy.session.settings import Result, SessionSettings, Wires
 from proxy.wire import capabilities as cap
 from proxy.wire.answers import ERR, err, parse_ok
+from proxy.wire.compression import ZSTD_LEVEL
 from proxy.wire.errors import ProtocolError
 from proxy.wire.framing import PacketBuffer, frame
 from proxy.wire.greeting import Greeting, parse_greeting
@@ -25,11 +27,26 @@ from proxy.wire.login import (
     speaks_protocol_41,
     ssl_request,
     with_capabilities,
+    with_zstd_level,
 )
 
 _CLIENT_TLS_OFFERED = (ClientTlsMode.PREFERRED, ClientTlsMode.REQUIRED)
 _BACKEND_TLS_NEEDED = (BackendTlsMode.REQUIRED, BackendTlsMode.VERIFY_CA, BackendTlsMode.VERIFY_IDENTITY)
 _LARGEST_GREETING = 1 << 16  # bytes; a server version, a nonce and a plugin's name have no need for more
+
+_COMPRESSION: Final = {None: 0, CompressionAlgorithm.ZLIB: cap.COMPRESS, CompressionAlgorithm.ZSTD: cap.ZSTD}
+_CONFIGURED: Final = {
+    BackendCompression.OFF: None,
+    BackendCompression.ZLIB: CompressionAlgorithm.ZLIB,
+    BackendCompression.ZSTD: CompressionAlgorithm.ZSTD,
+}
+
+
+def _algorithm(capabilities: int) -> CompressionAlgorithm | None:
+    """Tell what a login's flags choose; the server takes zlib where a client names both."""
+    if capabilities & cap.COMPRESS:
+        return CompressionAlgorithm.ZLIB
+    return CompressionAlgorithm.ZSTD if capabilities & cap.ZSTD else None
 
 
 class _State(Enum):
@@ -49,7 +66,9 @@ class Agreed:
     login: Login
     terms: AuthTerms
     status: int
-    ok_payload: bytes
+    client_compression: CompressionAlgorithm | None = None
+    client_level: int = 0
+    backend_compression: CompressionAlgorithm | None = None
 
 
 class LoginPhase:
@@ -66,7 +85,9 @@ class LoginPhase:
     __slots__ = (
         "_auth",
         "_backend",
+        "_backend_compression",
         "_client",
+        "_client_compression",
         "_client_sequence",
         "_client_tls",
         "_end",
@@ -104,6 +125,8 @@ class LoginPhase:
         self._login: Login | None = None
         self._terms: AuthTerms | None = None
         self._auth: AuthRelay | None = None
+        self._client_compression: CompressionAlgorithm | None = None
+        self._backend_compression: CompressionAlgorithm | None = None
 
     @property
     def thread_id(self) -> int:
@@ -173,6 +196,8 @@ class LoginPhase:
         if self._settings.client_tls is ClientTlsMode.PASSTHROUGH:
             return offered
         offered &= ~cap.SSL
+        for algorithm in self._settings.compression.client:
+            offered |= _COMPRESSION[algorithm]
         return offered | cap.SSL if self._settings.client_tls in _CLIENT_TLS_OFFERED else offered
 
     # ----------------------------------------------------------------------------------------------------------------
@@ -217,11 +242,16 @@ class LoginPhase:
     def _take_login(self, payload: bytes) -> None:
         greeting = self._known_greeting()
         login = parse_login(payload)
-        flags = login.capabilities & (self._offered(greeting) | cap.LONG_PASSWORD) & ~cap.SSL  # that bit says who asks
+        wanted = login.capabilities & (self._offered(greeting) | cap.LONG_PASSWORD)  # that bit says who asks
+        flags = wanted & cap.RELAYED & ~cap.SSL
         mariadb_flags = login.mariadb_capabilities & greeting.mariadb_capabilities & cap.MARIADB_RELAYED
         self._login = replace(login, capabilities=flags, mariadb_capabilities=mariadb_flags)
+        self._client_compression = _algorithm(wanted)
+        self._backend_compression = self._choose_backend_compression(greeting)
         backend_tls = self._wants_backend_tls(greeting)
-        self._response = with_capabilities(payload, flags | (cap.SSL if backend_tls else 0), mariadb_flags)
+        backend_flags = flags | (cap.SSL if backend_tls else 0) | _COMPRESSION[self._backend_compression]
+        level = ZSTD_LEVEL if self._backend_compression is CompressionAlgorithm.ZSTD else 0
+        self._response = with_zstd_level(with_capabilities(payload, backend_flags, mariadb_flags), login, level)
         self._terms = AuthTerms(
             client_secure=self._is_client_secure(),
             backend_secure=backend_tls or self._settings.backend_secure,
@@ -245,6 +275,12 @@ class LoginPhase:
         if mode is BackendTlsMode.PREFERRED:
             return bool(greeting.capabilities & cap.SSL)
         return mode in _BACKEND_TLS_NEEDED
+
+    def _choose_backend_compression(self, greeting: Greeting) -> CompressionAlgorithm | None:
+        """Choose how to compress towards the backend: as configured, if the backend can."""
+        mode = self._settings.compression.backend
+        wanted = self._client_compression if mode is BackendCompression.AS_CLIENT else _CONFIGURED[mode]
+        return wanted if greeting.capabilities & _COMPRESSION[wanted] else None
 
     def _is_client_secure(self) -> bool:
         return self._client_tls or self._settings.client_secure
@@ -278,8 +314,17 @@ class LoginPhase:
                 self._end(Result.LOGIN_REFUSED, "the backend refused the login")
             case b"\x00":
                 self._state = _State.OVER
-                status = parse_ok(payload).status
-                self._succeeded(Agreed(self._known_greeting(), login, terms, status, payload))
+                self._succeeded(
+                    Agreed(
+                        self._known_greeting(),
+                        login,
+                        terms,
+                        parse_ok(payload).status,
+                        self._client_compression,
+                        login.zstd_level,
+                        self._backend_compression,
+                    )
+                )
 
     def _known_greeting(self) -> Greeting:
         if self._greeting is None:

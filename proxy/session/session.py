@@ -1,6 +1,7 @@
 """One session, as the floor of the sockets sees it."""
 
 from proxy.session.command_phase import CommandPhase
+from proxy.session.compressed import CompressedPhase
 from proxy.session.login_phase import Agreed, LoginPhase
 from proxy.session.settings import Result, SessionSettings, Wires
 from proxy.wire.errors import ProtocolError
@@ -26,7 +27,7 @@ class Session:
         self._settings = settings
         self._counters = settings.counters
         self._login = LoginPhase(wires, settings, self._logged_in, self._relay, self._end)
-        self._commands: CommandPhase | None = None
+        self._commands: CommandPhase | CompressedPhase | None = None
         self._relaying = False
         self.closed = False
         self.result: Result | None = None
@@ -142,7 +143,12 @@ class Session:
     # From phase to phase
 
     def _logged_in(self, agreed: Agreed) -> None:
-        self._commands = commands = CommandPhase(self._wires, self._settings, agreed, self._relay)
+        commands: CommandPhase | CompressedPhase
+        if agreed.client_compression or agreed.backend_compression:
+            commands = CompressedPhase(self._wires, self._settings, agreed)
+        else:
+            commands = CommandPhase(self._wires, self._settings, agreed, self._relay)
+        self._commands = commands
         self._wires.login_done()
         from_client, from_backend = self._login.rest()
         if from_backend:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from proxy.config import BackendTlsMode, ClientTlsMode, Limits
+from proxy.config import BackendTlsMode, ClientTlsMode, Compression, Limits
 from proxy.conflicts.counters import Counters
 from proxy.conflicts.recorder import Recorder
 from proxy.rules.match import RuleSet
@@ -78,6 +78,7 @@ class SessionSettings:
     client_address: str
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
+    compression: Compression = Compression()  # noqa: RUF009  # a frozen value
     backend_public_key: bytes | None = None
     client_secure: bool = False
     backend_secure: bool = False

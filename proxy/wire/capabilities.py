@@ -23,7 +23,7 @@ ZSTD = 1 << 26
 QUERY_ATTRIBUTES = 1 << 27
 MULTI_FACTOR = 1 << 28
 
-# Every bit whose meaning the proxy knows and honours. Bit 29 has none; compression is not offered.
+# Every bit whose meaning the proxy knows and passes on. Bit 29 has none; compression is each side's own affair.
 RELAYED = 0xFFFFFFFF & ~(1 << 29) & ~COMPRESS & ~ZSTD
 
 MARIADB_PROGRESS = 1 << 0

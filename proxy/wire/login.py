@@ -1,7 +1,8 @@
 """The client's side of the login: SSLRequest and HandshakeResponse41, and COM_CHANGE_USER, which begins a login anew.
 
 Layout of both: capabilities (4), largest packet (4), charset (1), reserved (23; MariaDB's own in the last 4).
-An SSLRequest ends there. The response goes on: user NUL, auth response, database NUL, plugin NUL, attributes.
+An SSLRequest ends there. The response goes on: user NUL, auth response, database NUL, plugin NUL, attributes,
+zstd level (1).
 Source: MySQL Internals, "Protocol::HandshakeResponse41", "Protocol::SSLRequest" and "COM_CHANGE_USER".
 """
 
@@ -25,6 +26,7 @@ class Login:
     auth_response: bytes
     database: str | None
     plugin: str  # empty where the client names none
+    zstd_level: int = 0  # how hard the client wants its replies compressed; 0: it does not say
 
 
 def is_ssl_request(payload: bytes) -> bool:
@@ -57,6 +59,18 @@ def with_capabilities(response: bytes, capabilities: int, mariadb_capabilities: 
     )
 
 
+def with_zstd_level(response: bytes, login: Login, level: int) -> bytes:
+    """Return a HandshakeResponse with another zstd level behind everything else, or with none.
+
+    Args:
+        response: the client's response.
+        login: what it says.
+        level: the level; 0: none, as for a login without ZSTD.
+    """
+    plain = response[:-1] if login.zstd_level else response
+    return plain + bytes((level,)) if level else plain
+
+
 def parse_login(payload: bytes) -> Login:
     """Parse a HandshakeResponse41.
 
@@ -74,6 +88,8 @@ def parse_login(payload: bytes) -> Login:
     plugin = b""
     if flags & cap.PLUGIN_AUTH:
         plugin, at = _read_nul_or_rest(payload, at)
+    if flags & cap.CONNECT_ATTRS and at < len(payload):
+        _, at = read_bytes(payload, at)
     return Login(
         capabilities=flags,
         mariadb_capabilities=0 if flags & cap.LONG_PASSWORD else int.from_bytes(payload[28:32], "little"),
@@ -82,6 +98,7 @@ def parse_login(payload: bytes) -> Login:
         auth_response=auth_response,
         database=_text(database) if database else None,
         plugin=_text(plugin),
+        zstd_level=payload[at] if flags & cap.ZSTD and at < len(payload) else 0,
     )
 
 

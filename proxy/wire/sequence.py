@@ -1,0 +1,77 @@
+"""Sequence ids of a stream of packets.
+
+Each side counts on from the id that it got last. Inside the compressed protocol a server counts compressed packets into
+the ids of the plain ones, where nobody checks them; a side that is not compressed does check, and needs them anew.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from proxy.wire.framing import HEADER
+
+LAST: Final = 0xFF
+"""The id after which they start from 0 again."""
+
+
+class Headers:
+    """Finds the headers in a stream of packets that comes in chunks."""
+
+    __slots__ = ("_header", "_left")
+
+    def __init__(self) -> None:
+        self._header = b""  # the part of a header that has passed
+        self._left = 0  # bytes of a payload that are still to pass
+
+    def walk(self, data: bytes) -> Iterator[int]:
+        """Yield the offset of each packet's sequence id, the last byte of its header."""
+        position = 0
+        while position < len(data):
+            if self._left:
+                step = min(self._left, len(data) - position)
+                self._left -= step
+                position += step
+                continue
+            part = data[position : position + HEADER - len(self._header)]
+            position += len(part)
+            self._header += part
+            if len(self._header) == HEADER:
+                self._left = int.from_bytes(self._header[:3], "little")
+                self._header = b""
+                yield position - 1
+
+
+class Sequencer:
+    """Gives the packets for one side the sequence ids that it expects.
+
+    Args:
+        commands: whether the packets for it are commands, of which each starts from 0, and not replies.
+    """
+
+    __slots__ = ("_commands", "_got", "_in", "_next", "_out")
+
+    def __init__(self, *, commands: bool) -> None:
+        self._commands = commands
+        self._in = Headers()
+        self._out = Headers()
+        self._next = 0
+        self._got = False
+
+    def received(self, data: bytes) -> None:
+        """Take note of what the side has sent."""
+        for at in self._in.walk(data):
+            self._next = data[at] + 1
+            self._got = True
+
+    def renumbered(self, data: bytes) -> bytes:
+        """Return what is sent to the side with the ids that it expects."""
+        patched: bytearray | None = None
+        for at in self._out.walk(data):
+            if self._commands and data[at] == 0 and (self._got or self._next <= LAST):
+                self._next = 0
+            self._got = False
+            wanted = self._next & LAST
+            self._next += 1
+            if data[at] != wanted:
+                patched = patched or bytearray(data)
+                patched[at] = wanted
+        return data if patched is None else bytes(patched)

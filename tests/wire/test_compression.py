@@ -1,0 +1,103 @@
+"""The compressed protocol: what is written can be read, wherever it is cut, and nothing swells beyond its word."""
+
+import zlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proxy.config import CompressionAlgorithm
+from proxy.wire.compression import COMPRESSED_HEADER, CompressedReader, CompressedWriter
+from proxy.wire.errors import ProtocolError
+from proxy.wire.framing import frame
+
+ALGORITHMS = list(CompressionAlgorithm)
+COMMAND = frame(b"\x03SELECT '" + b"abc" * 50 + b"'", 0)
+
+
+def packets(data: bytes) -> list[tuple[int, int, int]]:
+    """Return each compressed packet's length, sequence id, and length before compression."""
+    found = []
+    position = 0
+    while position < len(data):
+        length = int.from_bytes(data[position : position + 3], "little")
+        found.append((length, data[position + 3], int.from_bytes(data[position + 4 : position + 7], "little")))
+        position += COMPRESSED_HEADER + length
+    assert position == len(data)
+    return found
+
+
+def written(algorithm: CompressionAlgorithm, *chunks: bytes, commands: bool = True) -> bytes:
+    writer = CompressedWriter(algorithm, 3, CompressedReader(algorithm), commands)
+    return b"".join(map(writer.write, chunks))
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_reads_what_was_written_at_every_cut(algorithm: CompressionAlgorithm) -> None:
+    plain = COMMAND + frame(b"\x0e", 0) + COMMAND
+    data = written(algorithm, plain)
+    for cut in range(len(data) + 1):
+        reader = CompressedReader(algorithm)
+        assert b"".join((*reader.read(data[:cut]), *reader.read(data[cut:]))) == plain
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@given(plain=st.binary(max_size=2000), size=st.integers(1, 300))
+@settings(max_examples=50)
+def test_reads_any_bytes(algorithm: CompressionAlgorithm, plain: bytes, size: int) -> None:
+    data = written(algorithm, plain, commands=False)
+    reader = CompressedReader(algorithm)
+    got = b"".join(piece for at in range(0, len(data), size) for piece in reader.read(data[at : at + size]))
+    assert got == plain
+
+
+def test_short_bytes_are_not_compressed() -> None:
+    ping = frame(b"\x0e", 0)
+    assert written(CompressionAlgorithm.ZLIB, ping) == b"\x05\0\0\0\0\0\0" + ping
+
+
+def test_bytes_that_do_not_shrink_are_not_compressed() -> None:
+    noise = bytes(range(200))
+    (found,) = packets(written(CompressionAlgorithm.ZLIB, noise, commands=False))
+    assert found == (200, 0, 0)
+
+
+def test_each_command_starts_the_ids_anew() -> None:
+    data = written(CompressionAlgorithm.ZLIB, COMMAND + frame(b"\x0e", 0), frame(b"\x0e", 0))
+    assert [sequence for _, sequence, _ in packets(data)] == [0, 0, 0]
+
+
+def test_a_command_in_several_chunks_counts_on() -> None:
+    plain = frame(b"\x03" + b"x" * 1000, 0)
+    data = written(CompressionAlgorithm.ZLIB, plain[:500], plain[500:])
+    assert [sequence for _, sequence, _ in packets(data)] == [0, 1]
+
+
+def test_a_reply_counts_on_from_the_command() -> None:
+    reader = CompressedReader(CompressionAlgorithm.ZLIB)
+    writer = CompressedWriter(CompressionAlgorithm.ZLIB, 6, reader, commands=False)
+    list(reader.read(b"\x05\0\0\x02\0\0\0" + frame(b"\x0e", 0)))
+    answer = writer.write(frame(b"\0\0\0\2\0\0\0", 1)) + writer.write(frame(b"x", 2))
+    assert [sequence for _, sequence, _ in packets(answer)] == [3, 4]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_refuses_what_swells_beyond_its_word(algorithm: CompressionAlgorithm) -> None:
+    data = bytearray(written(algorithm, b"a" * 5000, commands=False))
+    data[4:7] = (100).to_bytes(3, "little")
+    with pytest.raises(ProtocolError, match="more than its header"):
+        list(CompressedReader(algorithm).read(bytes(data)))
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_refuses_what_is_not_compressed(algorithm: CompressionAlgorithm) -> None:
+    with pytest.raises(ProtocolError, match="cannot be decompressed"):
+        list(CompressedReader(algorithm).read(b"\x08\0\0\0\x40\0\0" + b"nonsense"))
+
+
+def test_gives_out_large_contents_in_pieces() -> None:
+    packed = zlib.compress(bytes(1 << 23))
+    header = len(packed).to_bytes(3, "little") + b"\0" + (1 << 23).to_bytes(3, "little")
+    pieces = list(CompressedReader(CompressionAlgorithm.ZLIB).read(header + packed))
+    assert max(map(len, pieces)) <= 1 << 18
+    assert sum(map(len, pieces)) == 1 << 23
