@@ -84,7 +84,7 @@ class Command:
         code: its first byte.
         chunk, offset: bytes that hold the payload's beginning, and where it begins.
         started: when it was read.
-        verb: of a text that may change how later ones read: ``set``, ``use``, ``call``, ``execute``; else empty.
+        verb: of a text that may change how later ones read: ``set``, ``use``, ``call``, ``execute``, or ``hidden``.
         stage: which statement the backend is working on.
         statement: the INSERT, if rules are for it.
         execution, prepared: how it is run, if it is a prepared one.

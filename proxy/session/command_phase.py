@@ -206,6 +206,7 @@ class CommandPhase:
             command.stage is Stage.PLAIN
             and not command.verb
             and len(self._pending) == 1
+            and not (self._watched and command.code in _EXECUTES)
             and self._from_backend.empty
             and not self._from_client.held
             and (is_plain_ok(data) or is_plain_result(data, self._deprecate_eof))
@@ -299,6 +300,8 @@ class CommandPhase:
             verb = head(command.start[at:]).verb
             if verb in _REMEMBERED_VERBS:
                 command.verb = verb
+            elif verb == "other" and len(command.start) == HEAD:
+                command.verb = "hidden"  # behind a comment longer than what is looked at
 
     # ----------------------------------------------------------------------------------------------------------------
     # INSERTs that rules are for
@@ -528,7 +531,7 @@ class CommandPhase:
         if event is Event.LOCAL_INFILE:
             self._infile = True
         elif event is Event.RESULT and self._may_be_several(command):
-            self._variables.forget()  # any of them may have been a SET
+            self._forget(command)
         return self._read_end(command, payload, sequence) if event is Event.END else None
 
     def _may_be_several(self, command: Command) -> bool:
@@ -536,6 +539,12 @@ class CommandPhase:
         return command.code == commands.QUERY and (
             command.verb != "call" or b";" in self._text_of(command).rstrip(b"; ")
         )
+
+    def _forget(self, command: Command) -> None:
+        """Know nothing any more of what a text may have changed of which not everything was seen."""
+        self._variables.forget()
+        if len(command.start) == HEAD or b"use" in command.start.lower():
+            self._variables.schema = None
 
     def _end_unseen(self) -> bool:
         """Take note that a reply has ended with definitions; tell whether one was due."""
@@ -563,7 +572,11 @@ class CommandPhase:
         return None if answer is payload else frame(answer, sequence)
 
     def _read_success(self, command: Command, payload: bytes) -> bytes:
-        if command.verb:
+        if command.verb and len(command.start) == HEAD:
+            self._variables.forget()  # the rest of the text may hold anything
+            if command.verb != "set":
+                self._variables.schema = None
+        elif command.verb:
             self._variables.succeeded(command.verb, self._text_of(command), self._tracker.status)
         elif command.code in _EXECUTES and self._head_of(command).verb in _CHANGING_VERBS:
             self._variables.forget()
