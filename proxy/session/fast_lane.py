@@ -34,6 +34,7 @@ SHORTEST: Final = 12
 """Bytes that a command on the fast lane has at least."""
 
 _EXCEPTIONAL: Final = cap.STATUS_MORE_RESULTS | cap.STATUS_SESSION_STATE_CHANGED
+_NO_PLAIN_ROWS: Final = cap.STATUS_CURSOR_EXISTS | cap.STATUS_PS_OUT_PARAMS  # see `ReplyTracker`
 _SHORT: Final = 0xFB  # a length-encoded integer below this is one byte
 
 
@@ -70,7 +71,7 @@ def is_plain_result(data: bytes, deprecate_eof: bool) -> bool:
         position += HEADER + (word(data, position)[0] & MAX_PAYLOAD)
         columns -= 1
     if not deprecate_eof:
-        if position + 9 > size or data[position + 4] != 0xFE or data[position + 7] & cap.STATUS_CURSOR_EXISTS:
+        if position + 9 > size or data[position + 4] != 0xFE or word(data, position + 5)[0] >> 16 & _NO_PLAIN_ROWS:
             return False
         position += 9
     while position <= last and data[position + HEADER] < 0xFE:
