@@ -24,7 +24,7 @@ from enum import Enum, auto
 from proxy.wire.framing import frame
 from proxy.wire.rsa import RsaKey, encrypt_password
 
-_AUTH_SWITCH = 0xFE
+_SWITCHES = (b"\xfe", b"\x02")  # AuthSwitchRequest, AuthNextFactor
 _MORE_DATA = 0x01
 _FULL_AUTHENTICATION = b"\x01\x04"
 _CACHING_SHA2 = "caching_sha2_password"
@@ -127,11 +127,17 @@ class AuthRelay:
             self._to_backend(self._for_backend(encrypt_password(password, self._nonce, payload[1:])))
             return b""
         self._expecting = _Expecting.NOTHING
-        if payload[:1] == bytes((_AUTH_SWITCH,)) and len(payload) > 1:
+        self._password = b""
+        if payload[:1] in _SWITCHES and len(payload) > 1:
             self._switch(payload)
         elif payload == _FULL_AUTHENTICATION and self._plugin == _CACHING_SHA2:
             self._expecting = _Expecting.PASSWORD
         return self._for_client(payload)
+
+    @property
+    def next_to_client(self) -> int:
+        """The sequence id of the next packet to the client."""
+        return self._client_next
 
     def sent_to_client(self, sequence: int) -> None:
         """Note that the client's next packet to get follows this sequence id."""
@@ -142,7 +148,7 @@ class AuthRelay:
         self._backend_next = sequence + 1
 
     def _switch(self, payload: bytes) -> None:
-        """Read an AuthSwitchRequest: 0xFE, plugin NUL, nonce (20) NUL."""
+        """Read an AuthSwitchRequest or AuthNextFactor: 0xFE or 0x02, plugin NUL, nonce (20) NUL."""
         plugin, _, nonce = payload[1:].partition(b"\0")
         self._plugin = plugin.decode("latin-1")
         self._nonce = nonce[:20]

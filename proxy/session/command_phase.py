@@ -17,7 +17,7 @@ from proxy.rules.match import rule_for_insert
 from proxy.session.auth import AuthRelay
 from proxy.session.client_stream import ClientStream, Pass
 from proxy.session.command import HEAD, Command, Stage, Statement
-from proxy.session.fast_lane import PLAIN_STARTS, SHORTEST, is_plain_ok, is_plain_result, word
+from proxy.session.fast_lane import INSERT_STARTS, PLAIN_STARTS, SHORTEST, is_plain_ok, is_plain_result, word
 from proxy.session.login_phase import Agreed
 from proxy.session.prepared import LongData, Prepared, PreparedInsert
 from proxy.session.reply_stream import ReplyStream
@@ -86,6 +86,7 @@ class CommandPhase:
         "_from_backend",
         "_from_client",
         "_infile",
+        "_insert_starts",
         "_last_prepared",
         "_login",
         "_own_prepared_last",
@@ -123,6 +124,7 @@ class CommandPhase:
         self._query_attributes = bool(login.capabilities & cap.QUERY_ATTRIBUTES)
         self._deprecate_eof = bool(login.capabilities & cap.DEPRECATE_EOF)
         self._plain_starts = PLAIN_STARTS[self._query_attributes]
+        self._insert_starts = INSERT_STARTS[self._query_attributes]
         self._start_end = HEADER + (6 if self._query_attributes else 4)
         self._quiet = True  # nothing is in flight, kept or under way
         self._statement_limit = min(settings.limits.statement, MAX_PAYLOAD - 1)
@@ -173,15 +175,15 @@ class CommandPhase:
             self._quiet = False
             if len(data) > SHORTEST and word(data)[0] == len(data) - HEADER:
                 code = data[HEADER]
-                if (code == commands.QUERY and data[HEADER + 1 : self._start_end] in self._plain_starts) or (
-                    code == commands.STMT_EXECUTE and not self._watched
-                ):
+                if self._is_plain(code, data):
                     self._counters.commands[code] += 1
                     self._pending.append(Command(code, data, HEADER, self._clock()))
                     self._tracker.part = Part.FIRST
                     self._wires.to_backend(data)
                     return
         self._from_client.data(data)
+        if self._from_client.held and not self._from_client.empty:
+            self._wires.hold_client()  # only now: most clients wait for the reply
 
     def backend_data(self, data: bytes) -> None:
         """Take bytes that the backend sent.
@@ -196,8 +198,16 @@ class CommandPhase:
             return
         self._from_backend.data(data)
         if self._from_client.held and (self._infile or not self._pending):
-            self._wires.release_client()
+            if not self._from_client.empty:
+                self._wires.release_client()
             self._from_client.release()
+
+    def _is_plain(self, code: int, data: bytes) -> bool:
+        """Tell whether a chunk that is one whole command is of no interest."""
+        if code == commands.QUERY:
+            start = data[HEADER + 1 : self._start_end]
+            return start in self._plain_starts or (start in self._insert_starts and not self._is_ruled(code, data, 0))
+        return code == commands.STMT_EXECUTE and not self._watched
 
     def _is_plain_reply(self, data: bytes) -> bool:
         """Tell whether a chunk is the whole reply to the one command in flight, and nothing follows from it."""
@@ -248,7 +258,6 @@ class CommandPhase:
     def _read_packet(self, data: bytes, position: int, end: int) -> bytes | Pass:
         """Read one packet, of which as much is there as is needed; see `ClientStream`."""
         if self._ruled and self._pending:
-            self._wires.hold_client()
             return Pass.LATER
         length = end - position - HEADER
         if self._auth is not None:
@@ -338,7 +347,6 @@ class CommandPhase:
             insert.long_data.add(payload)
             return b"" if insert.always else Pass.ON
         self._from_client.hold()
-        self._wires.hold_client()
         if command.code in _EXECUTES:
             return self._read_execute(command, payload)
         statement = self._statement(payload, 1 if command.code == commands.STMT_PREPARE else self._text_offset(payload))

@@ -30,6 +30,10 @@ PLAIN_STARTS: Final = (_PLAIN, frozenset(b"\0\1" + start for start in _PLAIN))
 The first set is for sessions without query attributes, the second for those with: a parameter count (none) and the
 number of parameter sets stand before their texts."""
 
+_INSERT: Final = _cases(b"INS")
+INSERT_STARTS: Final = (frozenset(_INSERT), frozenset(b"\0\1" + start for start in _INSERT))
+"""The same of INSERT, which is as plain if no rules are for its table."""
+
 SHORTEST: Final = 12
 """Bytes that a command on the fast lane has at least."""
 

@@ -167,7 +167,8 @@ class LoginPhase:
         if self._greeting is None:
             self._wires.to_client(frame(err(number, "", message), 0))
         else:
-            self._wires.to_client(frame(err(number, state, message), self._client_sequence + 1))
+            sequence = self._auth.next_to_client if self._auth else self._client_sequence + 1
+            self._wires.to_client(frame(err(number, state, message), sequence))
         self._state = _State.OVER
 
     def rest(self) -> tuple[bytes, bytes]:
@@ -212,15 +213,15 @@ class LoginPhase:
                 self._wires.to_backend(onward)
 
     def _take_response(self, sequence: int, payload: bytes) -> None:
-        if not speaks_protocol_41(payload):
-            self._hand_over(sequence, payload)
-        elif is_ssl_request(payload) and not self._client_tls:
+        if is_ssl_request(payload) and not self._client_tls:
             self._take_ssl_request(sequence, payload)
         elif self._settings.client_tls is ClientTlsMode.REQUIRED and not self._is_client_secure():
             # what a server with require_secure_transport answers
             text = "Connections using insecure transport are prohibited while --require_secure_transport=ON."
             self.refuse(3159, "HY000", text)
             self._end(Result.INSECURE_TRANSPORT, "the client did not ask for TLS")
+        elif not speaks_protocol_41(payload):
+            self._take_old_login(sequence, payload)
         else:
             self._take_login(payload)
 
@@ -232,6 +233,12 @@ class LoginPhase:
             self._wires.start_client_tls()
         else:
             raise ProtocolError("the client asked for TLS, which it was not offered")
+
+    def _take_old_login(self, sequence: int, payload: bytes) -> None:
+        """Relay the login of a client of MySQL 4.0 and older, where no TLS is to be put around it."""
+        if self._client_tls or self._wants_backend_tls(self._known_greeting()):
+            raise ProtocolError("the client speaks the protocol of MySQL 4.0, which cannot be carried over TLS")
+        self._hand_over(sequence, payload)
 
     def _hand_over(self, sequence: int, payload: bytes) -> None:
         """Relay everything from here on: what comes is encrypted for the backend, or of an older protocol."""
