@@ -11,6 +11,7 @@ from proxy.config import (
     ConfigError,
     Log,
     LogLevel,
+    Lookup,
     Problem,
     ProxyConfig,
     load_config,
@@ -55,6 +56,7 @@ backend_tls: {mode: VERIFY_IDENTITY, ca: /etc/ca.pem, cert: b.pem, key: k.pem, s
 limits: {login_timeout: 500ms, connect_timeout: 1.5s, login_packet: 64KiB, statement: 1GiB, write_buffer: 4096}
 log: {level: debug, format: json, conflicts_per_second: 0}
 conflicts: {show_values: true, max_series: 5}
+lookup: {user: reader, password_file: secret, password_env: OTHER, ttl: 1h, timeout: 1s}
 """
     config = load_config(written(tmp_path, text))
     assert config.listen == Address("::", 3306)
@@ -72,6 +74,12 @@ conflicts: {show_values: true, max_series: 5}
     assert (config.limits.login_packet, config.limits.statement, config.limits.write_buffer) == (65536, 1 << 30, 4096)
     assert config.log.level is LogLevel.DEBUG
     assert config.conflicts.show_values is True
+    assert config.lookup == Lookup("reader", tmp_path / "secret", "OTHER", 3600.0, 1.0)
+
+
+def test_a_lookup_is_asked_for_by_its_key(tmp_path: Path) -> None:
+    assert load_config(written(tmp_path, "lookup: {}\n")).lookup == Lookup()
+    assert load_config(written(tmp_path, "lookup: null\n")).lookup is None
 
 
 @pytest.mark.parametrize("text", ["10s", "500ms", "5m", "1h"])

@@ -14,7 +14,16 @@ from pydantic import SecretBytes
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
-from proxy.config import Address, BackendTlsMode, ConfigError, Lookup, Problem
+from proxy.config import (
+    Address,
+    BackendTlsMode,
+    ConfigError,
+    Endpoint,
+    Lookup,
+    Problem,
+    ProxyProtocolVersion,
+    UnixAddress,
+)
 from proxy.sql.dialect import Dialect
 
 _GIPK_SINCE: Final = (8, 0, 30)
@@ -26,14 +35,16 @@ _ENCRYPTED: Final = (BackendTlsMode.REQUIRED, *_VERIFIED)
 class Source:
     """A server and an account on it.
 
+    backends: where the server listens, in the order in which they are tried.
     timeout: seconds that connecting, one wait for the server, or one of its statements may take.
     tls: the context of the modes that encrypt; None for DISABLED.
-    server_name: the name in the server's certificate, if it is not the backend's host.
+    server_name: the name that the server's certificate must be made out to, if the mode verifies it.
     client_certificate: `tls` holds a certificate of the proxy's own.
     server_public_key: the PEM for a login without TLS; None: ask the server.
+    proxy_protocol: the header that the server waits for; it says here that nobody stands behind the connection.
     """
 
-    backend: Address
+    backends: tuple[Endpoint, ...]
     user: str
     password: SecretBytes
     timeout: float
@@ -42,6 +53,7 @@ class Source:
     server_name: str | None = None
     client_certificate: bool = False
     server_public_key: bytes | None = None
+    proxy_protocol: ProxyProtocolVersion = ProxyProtocolVersion.OFF
 
 
 def read_password(lookup: Lookup) -> SecretBytes:
@@ -70,9 +82,40 @@ def _no_password(place: str, key: str, message: str) -> NoReturn:
     raise ConfigError([Problem(place, 0, f"lookup.{key}", f"{message} ({expected})")])
 
 
+_NOBODY: Final = {
+    ProxyProtocolVersion.OFF: b"",
+    ProxyProtocolVersion.V1: b"PROXY UNKNOWN\r\n",
+    ProxyProtocolVersion.V2: b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0",  # version 2, command LOCAL, no addresses
+}
+"""The headers of a connection that a proxy makes for itself (HAProxy, "The PROXY protocol", 2.1 and 2.2)."""
+
+
 def open_socket(source: Source) -> socket.socket:
-    """Connect to the server; raises OSError."""
-    sock = socket.create_connection((source.backend.host, source.backend.port), source.timeout)
+    """Connect to the first of the backends that can be reached; raises the OSError of the first if none can."""
+    errors: list[OSError] = []
+    for backend in source.backends:
+        try:
+            return _connect(backend, source.timeout, _NOBODY[source.proxy_protocol])
+        except OSError as error:
+            errors.append(error)
+    raise errors[0]
+
+
+def _connect(backend: Endpoint, timeout: float, header: bytes) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX) if isinstance(backend, UnixAddress) else _tcp(backend, timeout)
+    try:
+        if isinstance(backend, UnixAddress):
+            sock.settimeout(timeout)
+            sock.connect(str(backend.path))
+        sock.sendall(header)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _tcp(backend: Address, timeout: float) -> socket.socket:
+    sock = socket.create_connection((backend.host, backend.port), timeout)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return sock
@@ -84,8 +127,8 @@ def log_in(source: Source, sock: socket.socket) -> Connection[Cursor]:
     The socket is the connection's from then on, and closed if the login fails.
     """
     arguments: dict[str, Any] = {
-        # With a socket given, the host is only what the certificate is made out to.
-        "host": source.server_name or source.backend.host,
+        # With a socket given, the host is only the name that the certificate is made out to.
+        "host": source.server_name,
         "user": source.user,
         "password": source.password.get_secret_value(),
         "read_timeout": source.timeout,
@@ -97,6 +140,9 @@ def log_in(source: Source, sock: socket.socket) -> Connection[Cursor]:
         "defer_connect": True,
     }
     connection = pymysql.connect(**arguments | _tls(source) | _plugins(source))
+    # Over a Unix socket a MySQL server takes the password as it is, and PyMySQL's request for a key for a wrong one;
+    # of a socket that it did not open, PyMySQL does not know.
+    connection._secure = sock.family == socket.AF_UNIX  # type: ignore[attr-defined]
     connection.connect(sock)
     try:
         _prepare(connection, source.timeout)

@@ -20,7 +20,7 @@ def table_cache(config: ProxyConfig, tls: BackendTlsContext | None, public_key: 
     if lookup is None:
         return None
     source = Source(
-        backend=config.backend,
+        backends=config.backends,
         user=lookup.user,
         password=read_password(lookup),
         timeout=lookup.timeout,
@@ -29,6 +29,7 @@ def table_cache(config: ProxyConfig, tls: BackendTlsContext | None, public_key: 
         server_name=tls.server_name if tls else None,
         client_certificate=config.backend_tls.cert is not None,
         server_public_key=public_key,
+        proxy_protocol=config.backend_proxy_protocol,
     )
     return TableCache(Reader(source), lookup.ttl, lookup.timeout)
 
