@@ -36,7 +36,7 @@ class PacketBuffer:
     """Gathers bytes into whole packets, for the login and other small conversations.
 
     Args:
-        limit: the largest payload in bytes that is accepted.
+        limit: the largest payload in bytes that is accepted; more than one such packet may not wait to be taken.
     """
 
     __slots__ = ("_data", "_limit")
@@ -46,7 +46,13 @@ class PacketBuffer:
         self._limit = limit
 
     def feed(self, data: bytes) -> None:
-        """Add bytes as they came."""
+        """Add bytes as they came.
+
+        Raises:
+            ProtocolError: those that wait are more than a packet already.
+        """
+        if len(self._data) > HEADER + self._limit:
+            raise ProtocolError(f"more than {self._limit} bytes came before their time")
         self._data += data
 
     def next(self) -> tuple[int, bytes] | None:

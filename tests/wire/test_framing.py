@@ -70,5 +70,12 @@ def test_a_packet_over_the_limit_is_refused_by_its_header_alone() -> None:
         buffer.next()
 
 
+def test_what_nobody_takes_has_a_limit() -> None:
+    buffer = PacketBuffer(limit=10)
+    buffer.feed(bytes(15))
+    with pytest.raises(ProtocolError):
+        buffer.feed(b"a")
+
+
 def test_header_size() -> None:
     assert framing.HEADER == 4
