@@ -51,6 +51,7 @@ class Counters:
         "sessions",
         "sessions_total",
         "skipped",
+        "tripped",
     )
 
     def __init__(self, max_series: int = 1000) -> None:
@@ -69,6 +70,8 @@ class Counters:
         self.resolution_durations = Durations()
         self.rewrites: dict[tuple[str, str, str, str], int] = {}
         self.skipped: dict[tuple[str, str], int] = {}
+        self.tripped: dict[str, int] = {}
+        """Rules that have tripped off, by name: 1 while they rest, else 0."""
         self.conflicts: dict[ConflictLabels, int] = {}
         self.causes: dict[CauseLabels, int] = {}
         self.last_reload_successful = False

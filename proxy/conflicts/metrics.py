@@ -42,6 +42,9 @@ _HELP = {
     ),
     "keyclash_rewrite_skipped": "INSERTs into a rule's table that were left alone. rule: its name; reason: why.",
     "keyclash_mysql_errors": "ERR packets of the server. code: the error number, or __other__ beyond the cap.",
+    "keyclash_rule_tripped": (
+        "1 while a rule rests because its statements failed too often in a row, 0 once it has come back."
+    ),
     "keyclash_commands": "Commands of clients. command: query, stmt_execute, ping ..., or unknown.",
     "keyclash_command_duration_seconds": "Time from a command's last byte to the end of its reply.",
     "keyclash_resolution_duration_seconds": "Time that a client waited longer because of a second statement.",
@@ -100,6 +103,8 @@ def _conflict_families(counters: Counters) -> Iterator[Metric]:
     yield _counter("keyclash_conflict_causes", (*names, "cause"), counters.causes.items())
     yield _counter("keyclash_rewrites", ("rule", "when", "protocol", "result"), counters.rewrites.items())
     yield _counter("keyclash_rewrite_skipped", ("rule", "reason"), counters.skipped.items())
+    tripped = {(rule,): state for rule, state in counters.tripped.items()}
+    yield _gauges("keyclash_rule_tripped", ("rule",), tripped.items())
     yield _histogram("keyclash_resolution_duration_seconds", counters.resolution_durations)
 
 
@@ -160,6 +165,13 @@ def _counter(name: str, labels: tuple[str, ...], counts: Iterable[tuple[Sequence
 
 def _gauge(name: str, value: float) -> Metric:
     return GaugeMetricFamily(name, _HELP[name], value=value)
+
+
+def _gauges(name: str, labels: tuple[str, ...], values: Iterable[tuple[Sequence[str], float]]) -> Metric:
+    family = GaugeMetricFamily(name, _HELP[name], labels=labels)
+    for labelled, value in values:
+        family.add_metric(labelled, value)
+    return family
 
 
 def _histogram(name: str, durations: Durations) -> Metric:

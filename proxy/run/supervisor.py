@@ -23,6 +23,7 @@ from proxy.net.side import describe
 from proxy.net.tls import TlsError, backend_context, client_context
 from proxy.rules.match import RuleSet
 from proxy.rules.model import load_rules
+from proxy.rules.trips import Trips
 from proxy.run.tables import exact_tables, table_cache
 from proxy.session import Session, SessionSettings
 from proxy.wire.rsa import RsaKey
@@ -76,6 +77,7 @@ class Running:
             counters=self.counters,
             recorder=recorder,
             rules=lambda: self.rules,
+            trips=Trips(time.monotonic, self._tripped),
             client_tls=config.client_tls.mode,
             backend_tls=config.backend_tls.mode,
             compression=config.compression,
@@ -91,6 +93,13 @@ class Running:
             return Session(wires, replace(settings, client_address=client_address))
 
         return open_session
+
+    def _tripped(self, rule: str, tripped: bool) -> None:
+        self.counters.tripped[rule] = int(tripped)
+        if tripped:
+            _log.warning("rule tripped", rule=rule, reason="its statements failed too often in a row")
+        else:
+            _log.info("rule tried again", rule=rule)
 
     async def start(self) -> None:
         """Listen on both addresses. Raises StartError."""

@@ -90,6 +90,7 @@ class Command:
         execution, prepared: how it is run, if it is a prepared one.
         blocked: why no rule's text can be run in its place just now.
         plan: what the rule in charge does.
+        rule_error: the error that its statement met in the first place, if it may be the rule's doing.
         conflicted: the conflict that the plan is to resolve.
     """
 
@@ -102,6 +103,7 @@ class Command:
         "offset",
         "plan",
         "prepared",
+        "rule_error",
         "stage",
         "started",
         "statement",
@@ -120,6 +122,7 @@ class Command:
         self.prepared: PreparedInsert | None = None
         self.blocked: Reason | None = None
         self.plan: Plan | None = None
+        self.rule_error = 0
         self.conflicted: Conflicted | None = None
 
     @property

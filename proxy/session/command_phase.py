@@ -129,16 +129,8 @@ class CommandPhase:
         self._quiet = True  # nothing is in flight, kept or under way
         self._statement_limit = min(settings.limits.statement, MAX_PAYLOAD - 1)
         self._variables = Variables(self._dialect.mariadb, login.database, login.charset, agreed.status)
-        self._resolver = Resolver(
-            self._dialect,
-            login.capabilities,
-            Who(agreed.greeting.thread_id, login.user, settings.client_address),
-            settings.rules,
-            settings.counters,
-            settings.recorder,
-            settings.clock,
-            settings.wall_clock,
-        )
+        who = Who(agreed.greeting.thread_id, login.user, settings.client_address)
+        self._resolver = Resolver(settings, self._dialect, login.capabilities, who)
         self._tracker = ReplyTracker(login.capabilities, login.mariadb_capabilities)
         self._from_client = ClientStream(self._needed, self._read_packet, wires.to_backend)
         self._from_backend = ReplyStream(self._tracker, self._read_answer, self._end_unseen, wires.to_client)

@@ -19,13 +19,12 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from proxy.conflicts.conflict import Conflict, Outcome
-from proxy.conflicts.counters import Counters
 from proxy.conflicts.message import ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME, UNKNOWN, Duplicate, is_duplicate, parse
-from proxy.conflicts.recorder import Recorder
-from proxy.rules.match import RuleSet, rule_for_conflict, rule_for_insert
+from proxy.rules.match import rule_for_conflict, rule_for_insert
 from proxy.rules.plan import MARKER, Plan, plan
 from proxy.rules.rule import Action, AffectedRows, Rule
 from proxy.session.command import Command, Conflicted, Stage, Statement
+from proxy.session.settings import SessionSettings
 from proxy.session.tally import Tally, rows_of, tally_replace, tally_upsert
 from proxy.sql.dialect import Dialect
 from proxy.sql.head import Head
@@ -73,35 +72,34 @@ class Resolver:
     """Carries out the rules for one session.
 
     Args:
+        settings: the session's settings.
         dialect: the backend's.
         capabilities: those that client and backend agreed on.
         who: whose session it is.
-        rules: gives the rules in force.
-        counters, recorder: where everything is counted and told.
-        clock: seconds, monotonic. wall_clock: seconds since the epoch.
     """
 
-    __slots__ = ("_capabilities", "_clock", "_counters", "_dialect", "_recorder", "_rules", "_wall_clock", "_who")
+    __slots__ = (
+        "_capabilities",
+        "_clock",
+        "_counters",
+        "_dialect",
+        "_recorder",
+        "_rules",
+        "_trips",
+        "_wall_clock",
+        "_who",
+    )
 
-    def __init__(
-        self,
-        dialect: Dialect,
-        capabilities: int,
-        who: Who,
-        rules: Callable[[], RuleSet],
-        counters: Counters,
-        recorder: Recorder,
-        clock: Callable[[], float],
-        wall_clock: Callable[[], float],
-    ) -> None:
+    def __init__(self, settings: SessionSettings, dialect: Dialect, capabilities: int, who: Who) -> None:
         self._dialect = dialect
         self._capabilities = capabilities
         self._who = who
-        self._rules = rules
-        self._counters = counters
-        self._recorder = recorder
-        self._clock = clock
-        self._wall_clock = wall_clock
+        self._rules = settings.rules
+        self._counters = settings.counters
+        self._recorder = settings.recorder
+        self._trips = settings.trips
+        self._clock = settings.clock
+        self._wall_clock = settings.wall_clock
 
     def changed_user(self, user: str) -> None:
         """Go on for another user of the same session."""
@@ -144,6 +142,7 @@ class Resolver:
             return self._second_failed(command, statement, payload, error)
         if statement is not None and command.stage is Stage.REWRITTEN:
             return self._rewritten_failed(command, statement, payload, error)
+        self._judge(command, error.number)
         if not is_duplicate(error.number):
             return payload
         return self._conflict(
@@ -158,6 +157,7 @@ class Resolver:
         if made is None or statement is None:
             return payload
         self._count(command, made, "error")
+        self._trips.failed(made.rule.name)
         if conflicted is None:
             command.stage = Stage.ORIGINAL
             return Send(statement.text)
@@ -168,9 +168,11 @@ class Resolver:
         """Take the OK that answers a statement with rules; return the payload that the client gets."""
         statement = command.statement
         made = command.plan
+        self._judge(command, 0)
         if statement is None or made is None or not command.stage.is_rules:
             return payload
         self._count(command, made, "ok")
+        self._trips.worked(made.rule.name)
         told = info(payload, ok)
         # one bulk execution offers as many rows as it brings parameters for
         rows = rows_of(told, 0 if command.code == commands.STMT_BULK_EXECUTE else made.rows)
@@ -265,8 +267,12 @@ class Resolver:
         latency = self._clock() - conflicted.at
         outcome = Outcome.REFUSED if refused else Outcome.FAILED
         self._record(conflicted, outcome, made.rule, statement.head, statement.schema, latency=latency)
-        # Anything but these may have ended the transaction, or tell of a row: the client must know.
-        return conflicted.payload if refused or error.number in _CHANGED_NOTHING else payload
+        if refused:
+            return conflicted.payload
+        if error.number in _CHANGED_NOTHING:
+            self._trips.failed(made.rule.name)
+            return conflicted.payload
+        return payload  # it may have ended the transaction, or tell of a row: the client must know
 
     def _rewritten_failed(self, command: Command, statement: Statement, payload: bytes, error: Err) -> bytes | Send:
         """Fall back on the client's own statement, or return an error that it would have met as well."""
@@ -277,6 +283,7 @@ class Resolver:
         self._count(command, made, "refused" if refused else "error")
         if refused or error.number in _CHANGED_NOTHING:
             command.stage = Stage.ORIGINAL
+            command.rule_error = 0 if refused else error.number
             return Send(statement.text)
         if is_duplicate(error.number):
             duplicate = self._read(error, statement.head)
@@ -292,16 +299,25 @@ class Resolver:
         made = statement.plans.get(rule.name)
         if made is None:
             made = statement.plans[rule.name] = self._make_plan(statement, rule)
-        if isinstance(made, Plan) and command.blocked is None:
-            return made
-        self._counters.skip(rule.name, made.reason if isinstance(made, Skip) else command.blocked or "")
-        return None
+        if isinstance(made, Plan) and command.blocked is not None:
+            made = Skip(command.blocked)
+        elif isinstance(made, Plan) and self._trips.is_tripped(rule.name):
+            made = Skip(Reason.TRIPPED)
+        if isinstance(made, Skip):
+            self._counters.skip(rule.name, made.reason)
+            return None
+        return made
 
     def _make_plan(self, statement: Statement, rule: Rule) -> Plan | Skip:
         if statement.insert is None:
             statement.insert = recognise(statement.text, statement.lexing)
         insert = statement.insert
         return plan(insert, rule, self._dialect) if isinstance(insert, Insert) else insert
+
+    def _judge(self, command: Command, error: int) -> None:
+        """Blame the rule for an error of its statement, unless the client's own has met the same (0: it met none)."""
+        if command.rule_error and command.plan is not None and command.rule_error != error:
+            self._trips.failed(command.plan.rule.name)
 
     def _tally(self, made: Plan, rows: int, ok: Ok, told: bytes) -> Tally | None:
         if made.rule.action is Action.REPLACE:

@@ -9,6 +9,7 @@ from proxy.config import BackendTlsMode, ClientTlsMode, Compression, Limits
 from proxy.conflicts.counters import Counters
 from proxy.conflicts.recorder import Recorder
 from proxy.rules.match import RuleSet
+from proxy.rules.trips import Trips
 from proxy.wire.rsa import RsaKey
 
 
@@ -61,6 +62,7 @@ class SessionSettings:
 
     Args:
         rules: gives the rules in force at the time of the call.
+        trips: knows which of them rest.
         backend_public_key: the PEM that a backend without TLS must have its passwords encrypted for; None: ask it.
         client_secure: whether the client's connection needs no TLS to be private (a Unix socket).
         backend_secure: the same of the backend's connection.
@@ -71,6 +73,7 @@ class SessionSettings:
     counters: Counters
     recorder: Recorder
     rules: Callable[[], RuleSet]
+    trips: Trips
     client_tls: ClientTlsMode
     backend_tls: BackendTlsMode
     limits: Limits

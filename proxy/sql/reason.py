@@ -38,6 +38,7 @@ class Reason(StrEnum):
     PLACEHOLDERS = "placeholders"
     AUTO_INCREMENT = "auto_increment"
     # What the session does not allow just now.
+    TRIPPED = "tripped"
     SESSION_CHANGED = "session_changed"
     LONG_DATA = "long_data"
     PARAMETERS = "parameters"
@@ -72,6 +73,7 @@ _WORDS = {
     Reason.DELAYED: "INSERT DELAYED reports no duplicate",
     Reason.PLACEHOLDERS: "the text holds placeholders",
     Reason.AUTO_INCREMENT: "the AUTO_INCREMENT column has come to its end; the row with the last id is not a duplicate",
+    Reason.TRIPPED: "the rule's statements have failed too often in a row, and rest for a while",
     Reason.SESSION_CHANGED: "schema, character set or SQL mode have changed since the statement was prepared",
     Reason.LONG_DATA: "more was sent by SEND_LONG_DATA than is kept",
     Reason.PARAMETERS: "the types of the parameters are not known",

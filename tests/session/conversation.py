@@ -25,6 +25,7 @@ from proxy.conflicts.counters import Counters
 from proxy.conflicts.recorder import Recorder
 from proxy.rules.match import RuleSet
 from proxy.rules.model import load_rules
+from proxy.rules.trips import Trips
 from proxy.session import Session, SessionSettings
 from proxy.wire import capabilities as cap
 from proxy.wire.greeting import parse_greeting
@@ -223,6 +224,7 @@ def settings(counters: Counters, recorder: Recorder, clock: Clock, in_force: Rul
         counters=counters,
         recorder=recorder,
         rules=lambda: in_force,
+        trips=Trips(clock, counters.tripped.__setitem__),
         client_tls=ClientTlsMode.DISABLED,
         backend_tls=BackendTlsMode.DISABLED,
         limits=Limits(),
