@@ -337,6 +337,16 @@ def test_a_row_of_16_mib_is_passed_over(deprecate_eof: bool, tail: bytes) -> Non
         assert found.looked_at[-1] == (Event.END, end)
 
 
+def test_a_row_of_16_mib_may_be_cut_behind_its_header() -> None:
+    tracker = ReplyTracker(0)
+    tracker.part = Part.ROWS
+    header = b"\xff\xff\xff\5"
+    for end in range(5):
+        assert tracker.pass_over(header[:end], 0) == 0
+        assert tracker.measure(header[:end], 0) == 0
+    assert tracker.pass_over(header + b"\xfe", 0) == 5
+
+
 def test_a_row_of_32_mib_is_passed_over_without_being_gathered() -> None:
     tracker = ReplyTracker(cap.DEPRECATE_EOF)
     tracker.begin(QUERY)
