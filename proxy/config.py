@@ -461,7 +461,7 @@ def _contradictions(document: "Document", config: ProxyConfig) -> list[Problem]:
     return [document.problem(loc, message) for loc, message in found]
 
 
-def _clashes(config: ProxyConfig) -> Iterator[tuple[Loc, str]]:
+def _clashes(config: ProxyConfig) -> "Iterator[tuple[Loc, str]]":
     """Find addresses that cannot be two things at once."""
     own = {endpoint for endpoint in config.listeners if isinstance(endpoint, UnixAddress) or endpoint.port}
     for endpoint in config.backends:
