@@ -151,7 +151,7 @@ class ReplyTracker:
         if position + HEADER > len(data):
             return 0
         length = _word(data, position)[0] & MAX_PAYLOAD
-        if length > _LARGEST_ANSWER:
+        if length > _LARGEST_ANSWER and position + HEADER < len(data):  # else it may be a row
             raise ProtocolError(f"the backend sent an answer of {length} bytes")
         end: int = position + HEADER + length
         return end if end <= len(data) else 0
