@@ -16,8 +16,8 @@ def session_proxy(server: Server) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def proxy(session_proxy: Proxy) -> Iterator[Proxy]:
-    """A proxy without rules that has counted nothing."""
+def proxy(session_proxy: Proxy, database: str) -> Iterator[Proxy]:
+    """A proxy without rules that has counted nothing; its connections are closed before `database` is dropped."""
     session_proxy.use_rules(NO_RULES)
     session_proxy.count_anew()
     yield session_proxy

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pymysql.constants.CLIENT import FOUND_ROWS
 
-from tests.e2e.running import Proxy, rules_from
+from tests.e2e.running import Proxy, rules_from, transport
 from tests.e2e.users import ALICE, USERS, Answer, offer, rows, rule, run
 
 OTHER_NAME = "INSERT INTO users (email, name) VALUES ('alice@example.com','Bob')"
@@ -127,7 +127,7 @@ def test_one_row(proxy: Proxy, users: str, tmp_path: Path, name: str, when: str)
     use(proxy, users, case.rule, when, tmp_path)
     for tls in False, True:
         start_again(proxy, users)
-        connection = proxy.connect(database=users, ssl_disabled=not tls)
+        connection = proxy.connect(database=users, **transport(tls))
         assert offer(connection, case.insert) == case.answer
         assert rows(connection) == case.table
         assert conflicts(proxy, users) == case.outcome

@@ -7,7 +7,7 @@ import pymysql
 import pytest
 
 from tests.e2e.raw import QUERY, command
-from tests.e2e.running import Proxy, in_front_of, proxied
+from tests.e2e.running import Proxy, in_front_of, proxied, transport
 from tests.e2e.users import ALICE, USERS, rows, run
 from tests.servers.launch import Server
 
@@ -36,7 +36,7 @@ def conflicts(proxy: Proxy) -> list[str]:
 
 
 def test_pymysql_sees_the_error(fresh: Proxy, tls: bool) -> None:
-    connection = fresh.connect(database="app", ssl_disabled=not tls)
+    connection = fresh.connect(database="app", **transport(tls))
     run(connection, ALICE)
     with pytest.raises(pymysql.err.IntegrityError, match="Duplicate entry 'alice@") as caught:
         run(connection, ALICE)
