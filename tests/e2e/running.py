@@ -183,6 +183,11 @@ def proxied(config: ProxyConfig, server: Server, rules: RuleSet = NO_RULES) -> I
         loop.close()
 
 
+def thread_id(connection: Connection[Cursor]) -> int:
+    """Return the connection's id as the greeting had it."""
+    return int(vars(connection)["server_thread_id"][0])
+
+
 def transport(tls: bool) -> dict[str, Any]:
     """Give PyMySQL's arguments for a connection with or without TLS."""
     return {"ssl": UNVERIFIED} if tls else {"ssl_disabled": True}

@@ -34,7 +34,7 @@ def test_every_client_gets_the_one_rows_id(proxy: Proxy, database: str, tmp_path
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         found = [line for lines in pool.map(sign_up, range(CLIENTS)) for line in lines]
-    ids = dict(rows(proxy.connect_directly(database=database), "SELECT email, id FROM users"))
+    ids: dict[str, int] = dict(rows(proxy.connect_directly(database=database), "SELECT email, id FROM users"))
     assert len(ids) == KEYS
     assert [line for line in found if line[2] != ids[line[0]]] == []
     assert Counter(count for _, count, _ in found) == {1: KEYS, 0: (CLIENTS - 1) * KEYS}
