@@ -469,10 +469,6 @@ def _clashes(config: ProxyConfig) -> "Iterator[tuple[Loc, str]]":
             yield ("backend",), f"{endpoint} is where the proxy itself listens (expected the MySQL server)"
     if config.admin in own:
         yield ("admin",), f"{config.admin} is where clients connect (expected another port)"
-    if config.backend_tls.mode is BackendTlsMode.VERIFY_IDENTITY and config.backend_tls.server_name is None:
-        for endpoint in config.backends:
-            if isinstance(endpoint, UnixAddress):
-                yield ("backend_tls", "mode"), f"{endpoint} has no name to verify (expected a server_name as well)"
 
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -3,18 +3,21 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from proxy.cli.check import DEFAULT_CONFIG
 from proxy.cli.files import leave, read_or_leave
-from proxy.config import Address, ConfigError, ProxyConfig, load_config
+from proxy.config import Address, ConfigError, Endpoint, ProxyConfig, load_config, parse_endpoint
 from proxy.rules.match import RuleSet
 from proxy.rules.model import load_rules
 from proxy.run.logs import configure_logging
 from proxy.run.process import run
 from proxy.run.supervisor import StartError
+
+_ENDPOINT = "HOST:PORT|unix:PATH"
+_Endpoints = list[Any]  # of Endpoint: typer knows no lists of unions
 
 CANNOT_START = 1
 """The exit code when the files are right and the proxy cannot run all the same."""
@@ -23,10 +26,14 @@ CANNOT_START = 1
 def serve(
     config: Annotated[Path, typer.Option(help="The proxy's file.")] = DEFAULT_CONFIG,
     listen: Annotated[
-        Address | None, typer.Option(parser=Address.parse, metavar="HOST:PORT", help="Where applications connect.")
+        _Endpoints | None,
+        typer.Option(parser=parse_endpoint, metavar=_ENDPOINT, help="Where applications connect; may be given again."),
     ] = None,
     backend: Annotated[
-        Address | None, typer.Option(parser=Address.parse, metavar="HOST:PORT", help="The MySQL server.")
+        _Endpoints | None,
+        typer.Option(
+            parser=parse_endpoint, metavar=_ENDPOINT, help="The MySQL server; given again: one to fall back on."
+        ),
     ] = None,
     admin: Annotated[
         Address | None, typer.Option(parser=Address.parse, metavar="HOST:PORT", help="Metrics and health over HTTP.")
@@ -46,6 +53,7 @@ def serve(
     keyclash serve
     keyclash serve --config /etc/keyclash/proxy.yaml
     keyclash serve --listen 0.0.0.0:3306 --backend db.internal:3306
+    keyclash serve --listen unix:/run/keyclash.sock --listen 127.0.0.1:3306
     """  # noqa: D301  # \b keeps click from rewrapping the examples
     chosen = _chosen(read_or_leave(load_config, config), listen, backend, admin, rules)
     ruleset = read_or_leave(load_rules, chosen.rules) if chosen.rules else RuleSet()
@@ -60,12 +68,16 @@ def serve(
 
 
 def _chosen(
-    config: ProxyConfig, listen: Address | None, backend: Address | None, admin: Address | None, rules: Path | None
+    config: ProxyConfig,
+    listen: list[Endpoint] | None,
+    backend: list[Endpoint] | None,
+    admin: Address | None,
+    rules: Path | None,
 ) -> ProxyConfig:
     return replace(
         config,
-        listen=listen or config.listen,
-        backend=backend or config.backend,
+        listen=tuple(listen) if listen else config.listen,
+        backend=tuple(backend) if backend else config.backend,
         admin=admin or config.admin,
         rules=rules or config.rules,
     )

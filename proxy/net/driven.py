@@ -18,6 +18,9 @@ class DrivenSession(Protocol):
     def idle(self) -> bool:
         """Whether no reply is due and nothing of the client's waits, so that an end now would break nothing off."""
 
+    def backend_connected(self, secure: bool) -> None:
+        """Take note of the backend's connection; secure: it needs no TLS to be private (a Unix socket)."""
+
     def client_data(self, data: bytes) -> None:
         """Take bytes that the client sent."""
 
@@ -38,6 +41,9 @@ class DrivenSession(Protocol):
 
     def backend_lost(self, reason: str = "") -> None:
         """End: the backend is gone. Does nothing when the session has ended."""
+
+    def malformed(self, reason: str) -> None:
+        """End: what the client sent is not what it should be. Does nothing when the session has ended."""
 
     def failed(self, reason: str) -> None:
         """End: something went wrong on the proxy's side. Does nothing when the session has ended."""

@@ -1,45 +1,76 @@
 """Accepts clients, and keeps the pairs that they become."""
 
 import asyncio
-from typing import Final, cast
+from collections.abc import Callable
+from typing import Final
 
 import structlog
 
-from proxy.config import Address
+from proxy.config import Address, Endpoint, Network, UnixAddress
+from proxy.net.client import Client
+from proxy.net.door import Door, Entrance
 from proxy.net.pair import OpenSession, Pair, PairSettings
+from proxy.net.unix_socket import UnixSocket, bind
 
 _log = structlog.get_logger(__name__)
 _BACKLOG: Final = 1024
 
 
 class Listener:
-    """A listening socket and the pairs of the clients that came by it. Made by `open_listener`."""
+    """Listening sockets and the pairs of the clients that came by them; `listen` opens each.
 
-    def __init__(self, settings: PairSettings, open_session: OpenSession) -> None:
+    networks: where connections begin with a PROXY header.
+    socket_mode: the permissions of a Unix socket's file.
+    """
+
+    def __init__(
+        self,
+        settings: PairSettings,
+        open_session: OpenSession,
+        networks: tuple[Network, ...] = (),
+        socket_mode: int = 0o777,
+    ) -> None:
         self._settings = settings
         self._open_session = open_session
+        self._networks = networks
+        self._socket_mode = socket_mode
+        self._entrances: list[Entrance] = []
         self._pairs: set[Pair] = set()
         self._all_ended = asyncio.Event()
         self._all_ended.set()
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
+        self._unix_sockets: list[UnixSocket] = []
 
     @property
     def pairs(self) -> frozenset[Pair]:
         """The pairs that live now."""
         return frozenset(self._pairs)
 
-    async def listen(self, address: Address) -> Address:
-        """Accept clients; returns the address really bound (port 0 asks for a free one). Raises OSError."""
+    async def listen(self, endpoint: Endpoint) -> Endpoint:
+        """Accept clients there too; returns the address really bound (port 0 asks for a free one). Raises OSError."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._door, address.host, address.port, backlog=_BACKLOG)
-        name = self._server.sockets[0].getsockname()
+        if isinstance(endpoint, UnixAddress):
+            unix_socket = bind(endpoint.path, self._socket_mode)
+            self._unix_sockets.append(unix_socket)
+            make_door = self._make_door_at(endpoint)
+            self._servers.append(await loop.create_unix_server(make_door, sock=unix_socket.sock, backlog=_BACKLOG))
+            return endpoint
+        make_door = self._make_door_at(endpoint)
+        server = await loop.create_server(make_door, endpoint.host, endpoint.port, backlog=_BACKLOG)
+        self._servers.append(server)
+        name = server.sockets[0].getsockname()
         return Address(name[0], name[1])
 
     def stop_accepting(self) -> None:
-        """Close the listening socket; the pairs live on."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        """Close the listening sockets; the pairs live on."""
+        for unix_socket in self._unix_sockets:
+            unix_socket.remove()
+        for server in self._servers:
+            server.close()
+        self._unix_sockets.clear()
+        self._servers.clear()
+        for entrance in self._entrances:
+            entrance.close()
 
     async def drain(self) -> None:
         """Accept no more, close every pair as soon as it is idle; returns when all are gone."""
@@ -61,32 +92,29 @@ class Listener:
         for pair in self.pairs:
             pair.abort()
 
-    def _door(self) -> asyncio.Protocol:
-        return _Door(self)
+    def _make_door_at(self, endpoint: Endpoint) -> Callable[[], Door]:
+        timeout = self._settings.limits.login_timeout
+        entrance = Entrance(endpoint, self._networks, timeout, self._admit, self._refuse)
+        self._entrances.append(entrance)
+        return entrance.make_door
 
-    def admit(self, transport: asyncio.Transport) -> None:
-        """Make a pair of a client that has connected."""
-        pair = Pair(transport, self._settings, self._open_session, self._ended)
+    def _admit(self, transport: asyncio.Transport, client: Client) -> Pair | None:
+        try:
+            pair = Pair(transport, client, self._settings, self._open_session, self._ended)
+        except Exception as error:
+            _log.error("client not admitted", reason=str(error), exc_info=error)
+            transport.abort()
+            return None
         self._pairs.add(pair)
         self._all_ended.clear()
+        return pair
+
+    def _refuse(self, transport: asyncio.Transport, client: Client, reason: str) -> None:
+        # As a pair, so that it is answered, counted and closed as any other.
+        if pair := self._admit(transport, client):
+            pair.refuse(reason)
 
     def _ended(self, pair: Pair) -> None:
         self._pairs.discard(pair)
         if not self._pairs:
             self._all_ended.set()
-
-
-class _Door(asyncio.Protocol):
-    """The protocol of a connection until its pair is there."""
-
-    __slots__ = ("_listener",)
-
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        try:
-            self._listener.admit(cast(asyncio.Transport, transport))
-        except Exception as error:
-            _log.error("client not admitted", reason=str(error), exc_info=error)
-            cast(asyncio.Transport, transport).abort()

@@ -8,9 +8,13 @@ from typing import Final, TypeAlias
 
 import structlog
 
-from proxy.config import Address, Limits
+from proxy.config import Address, Endpoint, Limits, ProxyProtocolVersion, UnixAddress
+from proxy.net.backends import Backend, Backends
+from proxy.net.client import Client
+from proxy.net.dial import UnreachableError, dial
 from proxy.net.driven import DrivenSession
-from proxy.net.readers import BulkReader, LoginReader, OversizedLoginError
+from proxy.net.proxy_header import proxy_header
+from proxy.net.readers import BulkReader, LoginReader, RefusedLoginError
 from proxy.net.side import Hold, Side, describe, discard
 
 _log = structlog.get_logger(__name__)
@@ -21,24 +25,33 @@ _TLS_FAREWELL: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class BackendTlsContext:
-    """How to encrypt towards the backend; server_name: the name to ask for and, if the mode says so, to verify."""
+    """How to encrypt towards a backend; server_name: the name to ask for and, if the mode says so, to verify."""
 
     context: ssl.SSLContext
     server_name: str | None
+
+    def name_of(self, backend: Endpoint) -> str | None:
+        """Give the name for one backend: its own host, if names are verified and no other name is set."""
+        if self.server_name is not None or not self.context.check_hostname:
+            return self.server_name
+        # MySQL's clients too know a Unix socket by this name. It must have one: without, ssl verifies none.
+        return backend.host if isinstance(backend, Address) else "localhost"
 
 
 @dataclass(frozen=True, slots=True)
 class PairSettings:
     """What all pairs of a listener share.
 
+    backend_proxy_protocol: the version of the header that tells a backend of the client's address.
     flush_timeout: seconds that a closing pair may take to send what waits. half_closed_timeout: seconds after which
     the backend hears of the end of a client that has closed its direction while a reply was due.
     """
 
-    backend: Address
+    backends: Backends
     limits: Limits
     client_tls: ssl.SSLContext | None
     backend_tls: BackendTlsContext | None
+    backend_proxy_protocol: ProxyProtocolVersion = ProxyProtocolVersion.OFF
     flush_timeout: float = 5.0
     half_closed_timeout: float = 10.0
 
@@ -53,17 +66,19 @@ class Pair:
                   ←────────────             ←────────────
                     to_client                backend_data
 
-    Whatever goes wrong here ends this pair alone. on_end: called once, when both connections are closed and no task of
-    the pair runs.
+    Whatever goes wrong here ends this pair alone. client: who it is whose connection `transport` is. on_end: called
+    once, when both connections are closed and no task of the pair runs.
     """
 
     __slots__ = (
         "_backend",
         "_backend_reader",
+        "_chosen",
         "_client",
         "_client_reader",
         "_closing",
         "_ended",
+        "_greeted",
         "_login",
         "_loop",
         "_on_end",
@@ -71,16 +86,20 @@ class Pair:
         "_settings",
         "_tasks",
         "_timer",
+        "_trying",
         "_when_idle",
+        "client",
     )
 
     def __init__(
         self,
         transport: asyncio.Transport,
+        client: Client,
         settings: PairSettings,
         open_session: "OpenSession",
         on_end: "Callable[[Pair], None]",
     ) -> None:
+        self.client = client
         self._loop = asyncio.get_running_loop()
         self._settings = settings
         self._on_end = on_end
@@ -93,10 +112,13 @@ class Pair:
         self._tasks: set[asyncio.Task[None]] = set()
         self._when_idle: Callable[[], None] | None = None
         limits = settings.limits
-        self._session = open_session(self, client_address(transport))
+        self._trying: Backend | None = None
+        self._chosen: Backend | None = None
+        self._greeted: asyncio.Future[None] = self._loop.create_future()
+        self._session = open_session(self, client.address)
         reader = LoginReader(self._client, self._session.client_data, limits.login_packet)
         self._client_reader: LoginReader | BulkReader = reader
-        self._backend_reader = BulkReader(self._backend, self._session.backend_data, self._backend_connected)
+        self._backend_reader = BulkReader(self._backend, self._backend_greets, self._backend_connected)
         transport.set_protocol(reader)
         self._client.attach(transport, limits.write_buffer)
         self._client.hold(Hold.CONNECTING)
@@ -123,10 +145,10 @@ class Pair:
 
     def start_backend_tls(self) -> None:
         """Begin a TLS handshake as a client: then `backend_tls_started` or `backend_unreachable` of the session."""
-        tls = self._settings.backend_tls
-        if tls is None:
+        tls, backend = self._settings.backend_tls, self._chosen
+        if tls is None or backend is None:
             raise RuntimeError("TLS asked for on the backend's side, which has none")
-        self._spawn(self._backend_handshake(self._backend.detach(), tls))
+        self._spawn(self._backend_handshake(self._backend.detach(), tls, backend))
 
     def login_done(self) -> None:
         """End the login: its time limit is over, and bytes may be read in bulk."""
@@ -170,36 +192,74 @@ class Pair:
         """Close as soon as no reply is due."""
         self._do_when_idle(self.close)
 
+    def refuse(self, reason: str) -> None:
+        """End the session because of what the client sent, or did not send, before it."""
+        _log.warning("session refused", client=self.client.address, reason=reason)
+        self._tell(self._session.malformed, reason)
+        self.close()
+
+    def time_out(self) -> None:
+        """End the session because its login takes too long."""
+        self._tell(self._session.login_timed_out)
+        self.close()
+
     # ----------------------------------------------------------------------------------------------------------------
     # The beginning
 
     async def _connect(self) -> None:
-        backend, limits = self._settings.backend, self._settings.limits
+        """Try one backend after the other until one greets: nothing that the client says has gone anywhere before."""
+        backends, reasons = self._settings.backends, []
+        for backend in backends.candidates():
+            self._trying = backend
+            try:
+                await self._try(backend.endpoint)
+            except UnreachableError as error:
+                backend.failed(error.reason)
+                reasons.append(str(error))
+            else:
+                return
+        backends.refused()
+        self._unreachable("; ".join(reasons))
+
+    async def _try(self, backend: Endpoint) -> None:
+        timeout = self._settings.limits.connect_timeout
+        until = self._loop.time() + timeout
+        self._greeted = self._loop.create_future()
+        await dial(backend, lambda: self._backend_reader, timeout)
         try:
-            async with asyncio.timeout(limits.connect_timeout):
-                await self._loop.create_connection(lambda: self._backend_reader, backend.host, backend.port)
+            async with asyncio.timeout_at(until):
+                await self._greeted
         except TimeoutError:
-            self._unreachable(f"no connection to {backend} within {limits.connect_timeout:g} s")
-        except OSError as error:
-            self._unreachable(f"cannot connect to {backend}: {describe(error)}")
+            # The reader may serve the next backend: it is not to hear of this one's end.
+            self._backend.set_reader(asyncio.Protocol())
+            self._backend.drop()
+            raise UnreachableError(backend, f"no greeting within {timeout:g} s") from None
 
     def _backend_connected(self, transport: asyncio.Transport) -> None:
-        if self._closing:
+        if self._closing or self._trying is None:
             transport.abort()
             return
-        limits = self._settings.limits
-        self._backend.attach(transport, limits.write_buffer)
+        settings = self._settings
+        self._backend.attach(transport, settings.limits.write_buffer)
+        if header := proxy_header(settings.backend_proxy_protocol, self.client.announcement):
+            transport.write(header)
+        self._session.backend_connected(isinstance(self._trying.endpoint, UnixAddress))
+
+    def _backend_greets(self, data: bytes) -> None:
+        """Take the first bytes of a backend: from now on it is this one."""
+        self._chosen = backend = self._trying
+        if backend is not None:
+            self._settings.backends.reached(backend)
+        self._greeted.set_result(None)
+        feed = self._session.backend_data if self._when_idle is None else self._backend_data_watched
+        self._backend_reader.feed_to(feed)
         # Not before: a backend that does not answer is to be called unreachable, not the client slow.
-        self._set_timer(limits.login_timeout, self._login_timed_out)
+        self._set_timer(self._settings.limits.login_timeout, self.time_out)
         self._client.release(Hold.CONNECTING)
+        feed(data)
 
     def _unreachable(self, reason: str) -> None:
-        _log.warning("backend unreachable", reason=reason)
         self._tell(self._session.backend_unreachable, reason)
-        self.close()
-
-    def _login_timed_out(self) -> None:
-        self._tell(self._session.login_timed_out)
         self.close()
 
     def _switch_to_bulk(self) -> None:
@@ -237,20 +297,22 @@ class Pair:
             self._tell(self._session.client_tls_started)
             reader.release()
 
-    async def _backend_handshake(self, transport: asyncio.Transport, tls: BackendTlsContext) -> None:
+    async def _backend_handshake(self, transport: asyncio.Transport, tls: BackendTlsContext, backend: Backend) -> None:
         handshake = self._loop.start_tls(
             transport,
             self._backend_reader,
             tls.context,
-            server_hostname=tls.server_name,
+            server_hostname=tls.name_of(backend.endpoint),
             ssl_handshake_timeout=self._settings.limits.connect_timeout,
             ssl_shutdown_timeout=_TLS_FAREWELL,
         )
         try:
             await self._encrypt(self._backend, handshake)
         except OSError as error:
-            self._unreachable(f"TLS handshake with {self._settings.backend} failed: {describe(error)}")
+            backend.tls.met(describe(error))
+            self._unreachable(f"TLS handshake with {backend.endpoint} failed: {describe(error)}")
         else:
+            backend.tls.over()
             self._tell(self._session.backend_tls_started)
 
     async def _encrypt(self, side: Side, handshake: Awaitable[asyncio.Transport | None]) -> None:
@@ -272,6 +334,9 @@ class Pair:
         self.close()
 
     def _backend_lost(self, reason: str) -> None:
+        if self._trying is not None and not self._closing and not self._greeted.done():
+            self._greeted.set_exception(UnreachableError(self._trying.endpoint, f"{reason} before the greeting"))
+            return
         self._tell(self._session.backend_lost, reason)
         self.close()
 
@@ -298,11 +363,10 @@ class Pair:
     def _do_when_idle(self, action: Callable[[], None]) -> None:
         if self._session.idle:
             action()
-        elif self._when_idle is None:
-            self._when_idle = action
-            self._backend_reader.feed_to(self._backend_data_watched)
         else:
             self._when_idle = action
+            if self._chosen is not None:
+                self._backend_reader.feed_to(self._backend_data_watched)
 
     def _backend_data_watched(self, data: bytes) -> None:
         self._session.backend_data(data)
@@ -313,10 +377,10 @@ class Pair:
     def _fault(self, error: Exception) -> None:
         if self._closing:
             return
-        if isinstance(error, OversizedLoginError):
-            _log.warning("session refused", reason=str(error))
-        else:
-            _log.error("session failed", reason=describe(error), exc_info=error)
+        if isinstance(error, RefusedLoginError):
+            self.refuse(str(error))
+            return
+        _log.error("session failed", reason=describe(error), exc_info=error)
         self._tell(self._session.failed, describe(error))
         self.close()
 
@@ -359,9 +423,3 @@ class Pair:
 
 OpenSession: TypeAlias = Callable[[Pair, str], DrivenSession]
 """Makes the session of a client that has connected; takes its wires and the client's address, `host:port`."""
-
-
-def client_address(transport: asyncio.BaseTransport) -> str:
-    """Say who has connected: `host:port`, or "" if that is already over."""
-    name = transport.get_extra_info("peername")
-    return str(Address(*name[:2])) if name else ""

@@ -1,10 +1,13 @@
 """Ask the backend whether it takes connections."""
 
 import asyncio
+import math
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from proxy.config import Address
+from proxy.config import Endpoint
+from proxy.net.dial import UnreachableError, dial
 from proxy.net.side import describe
 from proxy.wire import capabilities as cap
 from proxy.wire.answers import ERR, OK, parse_err
@@ -27,18 +30,40 @@ _LOGIN: Final = frame(
 )
 
 
-async def probe(backend: Address) -> str | None:
+async def probe_any(backends: Sequence[Endpoint], header: bytes = b"") -> str | None:
+    """Probe all backends at once; tell why none of them serves, or None as soon as one does."""
+    probes = [asyncio.ensure_future(probe(backend, header)) for backend in backends]
+    try:
+        reasons = []
+        for answer in asyncio.as_completed(probes):
+            if (reason := await answer) is None:
+                return None
+            reasons.append(reason)
+        return " ".join(sorted(reasons))
+    finally:
+        for task in probes:
+            task.cancel()
+        await asyncio.gather(*probes, return_exceptions=True)
+
+
+async def probe(backend: Endpoint, header: bytes = b"") -> str | None:
     """Connect and read the greeting; tell why the backend does not serve, or None. The caller limits the time.
+
+    header: the PROXY header that the backend wants first.
 
     A client that leaves after the greeting is a failed handshake, and 100 of them in a row get a host blocked (1129;
     MySQL manual, "max_connect_errors"). A refused login is none: measured on MariaDB 10.11, where
     Aborted_connects_preauth does not grow. Hence the probe logs in, as a user that nobody has.
     """
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
     try:
-        reader, writer = await asyncio.open_connection(backend.host, backend.port)
-    except OSError as error:
-        return f"The backend {backend} cannot be reached: {describe(error)}."
+        transport = await dial(backend, lambda: protocol, math.inf)
+    except UnreachableError as error:
+        return f"The backend {backend} cannot be reached: {error.reason}."
+    writer = asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
     try:
+        writer.write(header)
         _sequence, greeting = await _read_packet(reader)
         if greeting[:1] == bytes((ERR,)):
             refusal = parse_err(greeting)
@@ -49,7 +74,7 @@ async def probe(backend: Address) -> str | None:
         return f"The backend {backend} does not greet: {describe(error)}."
     finally:
         # Nothing is left to be sent: a polite end would only take time.
-        writer.transport.abort()
+        transport.abort()
     return None
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+from proxy.net.proxy_header import STARTS
 from proxy.net.side import Hold, Side
 
 _HEADER = 4
@@ -67,8 +68,16 @@ class BulkReader(Reader, asyncio.Protocol):
             self._side.on_fault(error)
 
 
-class OversizedLoginError(Exception):
+class RefusedLoginError(Exception):
+    """A client sent what no login begins with."""
+
+
+class OversizedLoginError(RefusedLoginError):
     """A client announced a login packet beyond the limit."""
+
+
+class UnexpectedProxyHeaderError(RefusedLoginError):
+    """A client sent a PROXY header from where none is accepted."""
 
 
 class LoginReader(Reader, asyncio.BufferedProtocol):
@@ -78,10 +87,11 @@ class LoginReader(Reader, asyncio.BufferedProtocol):
     missing there. limit: the largest payload, in bytes. hold: keep the packets until `release`.
     """
 
-    __slots__ = ("_limit", "_missing", "_packet", "_scratch", "_waiting")
+    __slots__ = ("_first", "_limit", "_missing", "_packet", "_scratch", "_waiting")
 
     def __init__(self, side: Side, feed: Callable[[bytes], None], limit: int, hold: bool = False) -> None:
         super().__init__(side, feed)
+        self._first = True
         self._limit = limit
         self._scratch = memoryview(bytearray(_SCRATCH))
         self._packet = bytearray()
@@ -99,6 +109,10 @@ class LoginReader(Reader, asyncio.BufferedProtocol):
         if self._missing:
             return
         if len(self._packet) == _HEADER:
+            if self._first and self._packet in STARTS:
+                self._side.on_fault(UnexpectedProxyHeaderError("a PROXY header from an address that may not send one"))
+                return
+            self._first = False
             self._missing = int.from_bytes(self._packet[:3], "little")
             if self._missing > self._limit:
                 self._refuse(self._missing)

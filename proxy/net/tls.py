@@ -2,10 +2,18 @@
 
 import ssl
 from pathlib import Path
+from typing import Final
 
-from proxy.config import Address, BackendTls, BackendTlsMode, ClientTls, ClientTlsMode
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from proxy.config import BackendTls, BackendTlsMode, ClientTls, ClientTlsMode
 from proxy.net.certificates import make_certificate
 from proxy.net.pair import BackendTlsContext
+from proxy.wire.rsa import RsaKey
+
+_SMALLEST_KEY: Final = 2048
 
 
 class TlsError(Exception):
@@ -29,7 +37,7 @@ def client_context(tls: ClientTls) -> ssl.SSLContext | None:
     return context
 
 
-def backend_context(tls: BackendTls, backend: Address) -> BackendTlsContext | None:
+def backend_context(tls: BackendTls) -> BackendTlsContext | None:
     """Make the context of the client that the backend sees; None if the mode is DISABLED. Raises TlsError.
 
     The names of the modes and what they verify are those of MySQL Router's `server_ssl_mode` and `server_ssl_verify`:
@@ -48,7 +56,20 @@ def backend_context(tls: BackendTls, backend: Address) -> BackendTlsContext | No
         _load_authorities(context, tls.ca)
     if tls.cert is not None:
         _load_certificate(context, tls.cert, tls.key)
-    return BackendTlsContext(context, tls.server_name or (backend.host if verify_name else None))
+    return BackendTlsContext(context, tls.server_name)
+
+
+def rsa_key(tls: ClientTls) -> RsaKey:
+    """Give the key that clients without TLS encrypt their password for: the file's, or a new one. Raises TlsError."""
+    if tls.rsa_key is None:
+        return RsaKey.generate()
+    try:
+        key = load_pem_private_key(tls.rsa_key.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise TlsError(f"cannot use the key in {tls.rsa_key}: {error}") from None
+    if not isinstance(key, RSAPrivateKey) or key.key_size < _SMALLEST_KEY:
+        raise TlsError(f"cannot use the key in {tls.rsa_key}: it is no RSA key of at least {_SMALLEST_KEY} bits")
+    return RsaKey(key)
 
 
 def _load_certificate(context: ssl.SSLContext, cert: Path, key: Path | None) -> None:

@@ -48,8 +48,8 @@ async def _run(config: ProxyConfig, rules: RuleSet) -> None:
             asyncio.get_running_loop().add_signal_handler(number, _stop, running, stopping)
         _log.info(
             "serving",
-            listen=str(running.address),
-            backend=str(config.backend),
+            listen=", ".join(map(str, running.addresses)),
+            backend=", ".join(map(str, config.backends)),
             admin=str(running.admin_address),
             rules=len(running.rules.rules),
         )

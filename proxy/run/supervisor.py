@@ -13,14 +13,16 @@ import structlog
 from proxy.admin.app import create_app
 from proxy.admin.readiness import Readiness
 from proxy.admin.server import AdminServer
-from proxy.config import ProxyConfig
+from proxy.config import Address, ProxyConfig
 from proxy.conflicts.counters import Counters
 from proxy.conflicts.recorder import Recorder
+from proxy.net.backends import Backends
 from proxy.net.listener import Listener
 from proxy.net.pair import OpenSession, Pair, PairSettings
-from proxy.net.probe import probe
+from proxy.net.probe import probe_any
+from proxy.net.proxy_header import proxy_header
 from proxy.net.side import describe
-from proxy.net.tls import TlsError, backend_context, client_context
+from proxy.net.tls import TlsError, backend_context, client_context, rsa_key
 from proxy.rules.match import RuleSet
 from proxy.rules.model import load_rules
 from proxy.rules.trips import Trips
@@ -41,31 +43,42 @@ class StartError(Exception):
 class Running:
     """A proxy that runs; made by `serve`.
 
-    address, admin_address: what is really bound. rules: those in force; sessions see it when they are exchanged.
+    addresses, admin_address: what is really bound. rules: those in force; sessions see it when they are exchanged.
     tables: the definitions of tables; None if the configuration names no account to read them with.
     """
 
     def __init__(self, config: ProxyConfig, rules: RuleSet) -> None:
-        self.address = config.listen
+        self.addresses = config.listeners
         self.admin_address = config.admin
         self.rules = rules
         self.draining = False
         self.counters = Counters(config.conflicts.max_series)
         try:
             settings = PairSettings(
-                backend=config.backend,
+                backends=Backends(config.backends),
                 limits=config.limits,
                 client_tls=client_context(config.client_tls),
-                backend_tls=backend_context(config.backend_tls, config.backend),
+                backend_tls=backend_context(config.backend_tls),
+                backend_proxy_protocol=config.backend_proxy_protocol,
             )
+            key = rsa_key(config.client_tls)
         except TlsError as error:
             raise StartError(str(error)) from error
         self.tables = table_cache(config, settings.backend_tls, _read(config.backend_tls.server_public_key))
-        self._listener = Listener(settings, self._sessions(config))
-        ready = Readiness(lambda: probe(config.backend), draining=lambda: self.draining, clock=time.monotonic)
+        networks = config.proxy_protocol.from_
+        self._listener = Listener(settings, self._sessions(config, key), networks, config.socket_mode)
+        header = proxy_header(config.backend_proxy_protocol, None)
+        ready = Readiness(
+            lambda: probe_any(config.backends, header), draining=lambda: self.draining, clock=time.monotonic
+        )
         self._admin = AdminServer(create_app(self.counters, ready=ready))
 
-    def _sessions(self, config: ProxyConfig) -> OpenSession:
+    @property
+    def address(self) -> Address:
+        """The first of the addresses that is TCP's."""
+        return next(endpoint for endpoint in self.addresses if isinstance(endpoint, Address))
+
+    def _sessions(self, config: ProxyConfig, key: RsaKey) -> OpenSession:
         recorder = Recorder(
             self.counters,
             structlog.get_logger("proxy.conflicts"),
@@ -82,7 +95,7 @@ class Running:
             backend_tls=config.backend_tls.mode,
             compression=config.compression,
             limits=config.limits,
-            rsa=RsaKey.generate(),
+            rsa=key,
             client_address="",
             clock=time.monotonic,
             wall_clock=time.time,
@@ -90,7 +103,7 @@ class Running:
         )
 
         def open_session(wires: Pair, client_address: str) -> Session:
-            return Session(wires, replace(settings, client_address=client_address))
+            return Session(wires, replace(settings, client_address=client_address, client_secure=wires.client.secure))
 
         return open_session
 
@@ -102,18 +115,22 @@ class Running:
             _log.info("rule tried again", rule=rule)
 
     async def start(self) -> None:
-        """Listen on both addresses. Raises StartError."""
+        """Listen on all addresses. Raises StartError."""
         try:
             await self._admin.start(self.admin_address)
             self.admin_address = self._admin.address
         except OSError as error:
             await self._admin.stop()
             raise StartError(f"cannot listen on {self.admin_address} (admin): {describe(error)}") from error
-        try:
-            self.address = await self._listener.listen(self.address)
-        except OSError as error:
-            await self._admin.stop()
-            raise StartError(f"cannot listen on {self.address}: {describe(error)}") from error
+        bound = []
+        for endpoint in self.addresses:
+            try:
+                bound.append(await self._listener.listen(endpoint))
+            except OSError as error:
+                await self._listener.close()
+                await self._admin.stop()
+                raise StartError(f"cannot listen on {endpoint}: {describe(error)}") from error
+        self.addresses = tuple(bound)
         self.counters.reload_succeeded(time.time())
         if self.tables is not None:
             self.tables.warm(exact_tables(self.rules))

@@ -80,6 +80,9 @@ class LoginPhase:
         succeeded: called with what was agreed once the backend's OK is on its way to the client.
         relay: called when the proxy is to look at nothing from here on.
         end: called with a result and a reason when the login has failed.
+
+    Attributes:
+        backend_secure: whether the backend's connection needs no TLS to be private (a Unix socket).
     """
 
     __slots__ = (
@@ -100,6 +103,7 @@ class LoginPhase:
         "_succeeded",
         "_terms",
         "_wires",
+        "backend_secure",
     )
 
     def __init__(
@@ -119,6 +123,7 @@ class LoginPhase:
         self._backend = PacketBuffer(_LARGEST_GREETING)
         self._state = _State.GREETING
         self._client_tls = False
+        self.backend_secure = settings.backend_secure
         self._client_sequence = 0  # of the newest packet sent to the client or got from it
         self._greeting: Greeting | None = None
         self._response = b""
@@ -261,7 +266,7 @@ class LoginPhase:
         self._response = with_zstd_level(with_capabilities(payload, backend_flags, mariadb_flags), login, level)
         self._terms = AuthTerms(
             client_secure=self._is_client_secure(),
-            backend_secure=backend_tls or self._settings.backend_secure,
+            backend_secure=backend_tls or self.backend_secure,
             rsa=self._settings.rsa,
             backend_public_key=self._settings.backend_public_key,
         )
@@ -280,7 +285,8 @@ class LoginPhase:
         if mode is BackendTlsMode.AS_CLIENT:
             return self._client_tls
         if mode is BackendTlsMode.PREFERRED:
-            return bool(greeting.capabilities & cap.SSL)
+            # MySQL's clients do the same: TLS over a Unix socket only if it is asked for ("--ssl-mode", MySQL manual).
+            return bool(greeting.capabilities & cap.SSL) and not self.backend_secure
         return mode in _BACKEND_TLS_NEEDED
 
     def _choose_backend_compression(self, greeting: Greeting) -> CompressionAlgorithm | None:

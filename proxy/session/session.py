@@ -52,6 +52,10 @@ class Session:
     # ----------------------------------------------------------------------------------------------------------------
     # What comes in
 
+    def backend_connected(self, secure: bool) -> None:
+        """Take note of the backend's connection; secure: it needs no TLS to be private (a Unix socket)."""
+        self._login.backend_secure = secure
+
     def client_data(self, data: bytes) -> None:
         """Take bytes that the client sent."""
         if self.closed:
@@ -121,6 +125,10 @@ class Session:
         """End: the backend is gone."""
         self._end(self._parting(Result.BACKEND_CLOSED), reason)
 
+    def malformed(self, reason: str) -> None:
+        """End: what the client sent is not what it should be."""
+        self._end(Result.MALFORMED, reason)
+
     def failed(self, reason: str) -> None:
         """End: something went wrong on the proxy's side."""
         self._end(Result.FAILED, reason)
@@ -128,6 +136,8 @@ class Session:
     def _parting(self, otherwise: Result) -> Result:
         if self._commands is None:
             return Result.PASSTHROUGH if self._relaying else otherwise
+        if self._commands.lost:
+            return Result.UNTRACKED
         return Result.QUIT if self._commands.quitting else otherwise
 
     def _end(self, result: Result, reason: str) -> None:
@@ -135,7 +145,7 @@ class Session:
             return
         self.closed = True
         self.result = result
-        self.reason = reason
+        self.reason = self._commands.lost if result is Result.UNTRACKED and self._commands else reason
         self._counters.session_closed(result)
         self._wires.close()
 

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-from proxy.config import Address, Limits
+from proxy.config import Address, Endpoint, Limits, Network, ProxyProtocolVersion, UnixAddress
+from proxy.net.backends import Backends
 from proxy.net.listener import Listener
 from proxy.net.pair import BackendTlsContext, Pair, PairSettings
 
 LOCALHOST = "127.0.0.1"
+ANYWHERE = Address(LOCALHOST, 0)
 GREETING = b"greeting"
 
 
@@ -32,6 +34,7 @@ class ScriptedSession:
         self.events: list[str] = []
         self.received: list[bytes] = []
         self.sent = 0
+        self.backend_secure: bool | None = None
         self.ended = asyncio.Event()
         self.happened = asyncio.Event()
         self._orders: dict[bytes, Callable[[], None]] = {
@@ -78,6 +81,9 @@ class ScriptedSession:
         self.note("backend TLS")
         self.wires.to_client(b"encrypted")
 
+    def backend_connected(self, secure: bool) -> None:
+        self.backend_secure = secure
+
     def backend_unreachable(self, reason: str) -> None:
         self.note(f"unreachable: {reason}")
         self.wires.to_client(f"ERR {reason}".encode())
@@ -85,6 +91,9 @@ class ScriptedSession:
 
     def failed(self, reason: str) -> None:
         self.client_lost(reason)
+
+    def malformed(self, reason: str) -> None:
+        self.client_lost(f"malformed: {reason}")
 
     def client_lost(self, reason: str = "") -> None:
         if not self.closed:
@@ -141,9 +150,14 @@ class Peer:
 class Backend:
     """A server whose connections a test takes in hand one by one."""
 
-    address: Address
+    endpoint: Endpoint
     _arrived: asyncio.Queue[Peer]
     _peers: list[Peer]
+
+    @property
+    def address(self) -> Address:
+        assert isinstance(self.endpoint, Address)
+        return self.endpoint
 
     async def accept(self) -> Peer:
         """Take the next connection; it has been greeted."""
@@ -151,18 +165,22 @@ class Backend:
 
 
 @asynccontextmanager
-async def backend() -> AsyncIterator[Backend]:
+async def backend(at: Endpoint = ANYWHERE, greeting: bytes = GREETING) -> AsyncIterator[Backend]:
     arrived: asyncio.Queue[Peer] = asyncio.Queue()
     peers: list[Peer] = []
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(GREETING)
+        writer.write(greeting)
         peers.append(Peer(reader, writer))
         arrived.put_nowait(peers[-1])
 
-    server = await asyncio.start_server(connected, LOCALHOST, 0)
+    if isinstance(at, UnixAddress):
+        server = await asyncio.start_unix_server(connected, at.path)
+    else:
+        server = await asyncio.start_server(connected, at.host, at.port)
+        at = Address(at.host, server.sockets[0].getsockname()[1])
     try:
-        yield Backend(Address(LOCALHOST, server.sockets[0].getsockname()[1]), arrived, peers)
+        yield Backend(at, arrived, peers)
     finally:
         server.close()
         for peer in peers:
@@ -175,12 +193,15 @@ class Stage:
     """A listener with scripted sessions, and the clients that a test makes."""
 
     listener: Listener
-    address: Address
+    endpoint: Endpoint
     sessions: list[ScriptedSession]
     _clients: list[Peer] = field(default_factory=list)
 
     async def connect(self, limit: int = 1 << 16) -> Peer:
-        client = Peer(*await asyncio.open_connection(self.address.host, self.address.port, limit=limit))
+        if isinstance(self.endpoint, UnixAddress):
+            client = Peer(*await asyncio.open_unix_connection(self.endpoint.path, limit=limit))
+        else:
+            client = Peer(*await asyncio.open_connection(self.endpoint.host, self.endpoint.port, limit=limit))
         self._clients.append(client)
         return client
 
@@ -198,21 +219,27 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    backend_address: Address,
+    behind: Endpoint | tuple[Endpoint, ...],
     limits: Limits | None = None,
     client_tls: ssl.SSLContext | None = None,
     backend_tls: BackendTlsContext | None = None,
+    *,
+    header: ProxyProtocolVersion = ProxyProtocolVersion.OFF,
+    networks: tuple[Network, ...] = (),
+    at: Endpoint = ANYWHERE,
     **settings: float,
 ) -> AsyncIterator[Stage]:
-    settled = PairSettings(backend_address, limits or Limits(), client_tls, backend_tls, **settings)
+    """Run a listener for the length of the block; header: of the backend's, networks: that must send one themselves."""
+    backends = Backends(behind if isinstance(behind, tuple) else (behind,))
+    settled = PairSettings(backends, limits or Limits(), client_tls, backend_tls, header, **settings)
     sessions: list[ScriptedSession] = []
 
     def open_session(wires: Pair, address: str) -> ScriptedSession:
         sessions.append(ScriptedSession(wires, address))
         return sessions[-1]
 
-    listener = Listener(settled, open_session)
-    running = Stage(listener, await listener.listen(Address(LOCALHOST, 0)), sessions)
+    listener = Listener(settled, open_session, networks)
+    running = Stage(listener, await listener.listen(at), sessions)
     try:
         yield running
     finally:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config import Address, BackendTls, BackendTlsMode, ClientTls, ClientTlsMode
+from proxy.config import Address, BackendTls, BackendTlsMode, ClientTls, ClientTlsMode, UnixAddress
 from proxy.net.certificates import Certificate
 from proxy.net.pair import BackendTlsContext
 from proxy.net.tls import TlsError, backend_context, client_context
-from tests.net.doubles import LOCALHOST, Backend, Peer, ScriptedSession, Stage, backend, limits, packet, stage
+from tests.net.doubles import Backend, Peer, ScriptedSession, Stage, backend, limits, packet, stage
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ async def test_tls_that_is_not_there_ends_the_session() -> None:
 
 
 async def test_a_backend_that_fails_the_verification(files: dict[str, Path], server_context: ssl.SSLContext) -> None:
-    tls = backend_context(BackendTls(mode=BackendTlsMode.VERIFY_CA), Address("127.0.0.1", 1))
+    tls = backend_context(BackendTls(mode=BackendTlsMode.VERIFY_CA))
     async with backend() as server, stage(server.address, backend_tls=tls) as running:
         client, session = await running.greeted()
         behind = await server.accept()
@@ -180,7 +180,7 @@ async def test_a_backend_that_fails_the_verification(files: dict[str, Path], ser
 
 
 async def test_a_backend_that_never_answers_the_handshake() -> None:
-    tls = backend_context(BackendTls(), Address("127.0.0.1", 1))
+    tls = backend_context(BackendTls())
     async with backend() as server, stage(server.address, limits(connect_timeout=0.05), backend_tls=tls) as running:
         client, session = await running.greeted()
         client.send(packet(b"BACKEND TLS"))
@@ -191,7 +191,7 @@ async def test_a_backend_that_never_answers_the_handshake() -> None:
 
 @pytest.mark.parametrize("order", [b"TLS", b"BACKEND TLS"])
 async def test_an_end_in_the_middle_of_a_handshake(server_context: ssl.SSLContext, order: bytes) -> None:
-    tls = backend_context(BackendTls(), Address("127.0.0.1", 1))
+    tls = backend_context(BackendTls())
     async with backend() as server, stage(server.address, client_tls=server_context, backend_tls=tls) as running:
         client, _session = await running.greeted()
         behind = await server.accept()
@@ -211,6 +211,8 @@ async def test_an_end_in_the_middle_of_a_handshake(server_context: ssl.SSLContex
         (BackendTlsMode.VERIFY_IDENTITY, "127.0.0.1", None, True),
         (BackendTlsMode.VERIFY_IDENTITY, "other.example", "localhost", True),
         (BackendTlsMode.VERIFY_IDENTITY, "other.example", None, False),
+        (BackendTlsMode.VERIFY_IDENTITY, "unix", None, True),
+        (BackendTlsMode.VERIFY_IDENTITY, "unix", "other.example", False),
     ],
 )
 async def test_what_a_mode_verifies(
@@ -221,23 +223,24 @@ async def test_what_a_mode_verifies(
     name: str | None,
     accepted: bool,
 ) -> None:
-    tls = backend_context(BackendTls(mode=mode, ca=files["ca"], server_name=name), Address(host, 3306))
+    tls = backend_context(BackendTls(mode=mode, ca=files["ca"], server_name=name))
     assert tls is not None
-    assert handshake_succeeds(tls, server_context) is accepted
+    endpoint = UnixAddress(Path("mysql.sock")) if host == "unix" else Address(host, 3306)
+    assert handshake_succeeds(tls, server_context, tls.name_of(endpoint)) is accepted
 
 
 async def test_the_backend_may_ask_for_a_certificate(files: dict[str, Path], server_context: ssl.SSLContext) -> None:
     server_context.verify_mode = ssl.CERT_REQUIRED
     server_context.load_verify_locations(files["ca"])
-    bare = backend_context(BackendTls(), Address("localhost", 1))
+    bare = backend_context(BackendTls())
     assert bare is not None
     assert not handshake_succeeds(bare, server_context)
 
 
-def handshake_succeeds(tls: BackendTlsContext, server_context: ssl.SSLContext) -> bool:
+def handshake_succeeds(tls: BackendTlsContext, server_context: ssl.SSLContext, name: str | None = None) -> bool:
     """Run a handshake in memory, and one byte: in TLS 1.3 the server judges after the client has ended."""
     one, two = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = tls.context.wrap_bio(one, two, server_hostname=tls.server_name)
+    client = tls.context.wrap_bio(one, two, server_hostname=name)
     server = server_context.wrap_bio(two, one, server_side=True)
     for _ in range(5):
         for end in (client, server):
@@ -260,16 +263,16 @@ async def test_without_a_certificate_one_is_made() -> None:
     context = client_context(ClientTls())
     assert context is not None
     assert handshake_succeeds(
-        BackendTlsContext(backend_context(BackendTls(), Address("h", 1)).context, None),  # type: ignore[union-attr]
+        BackendTlsContext(backend_context(BackendTls()).context, None),  # type: ignore[union-attr]
         context,
     )
 
 
 async def test_old_versions_are_refused(server_context: ssl.SSLContext) -> None:
-    tls = backend_context(BackendTls(), Address("h", 1))
+    tls = backend_context(BackendTls())
     assert tls is not None
     assert tls.context.minimum_version == server_context.minimum_version == ssl.TLSVersion.TLSv1_2
-    assert backend_context(BackendTls(mode=BackendTlsMode.DISABLED), Address("h", 1)) is None
+    assert backend_context(BackendTls(mode=BackendTlsMode.DISABLED)) is None
 
 
 async def test_a_file_that_cannot_be_used_is_named(files: dict[str, Path], tmp_path: Path) -> None:
@@ -279,9 +282,9 @@ async def test_a_file_that_cannot_be_used_is_named(files: dict[str, Path], tmp_p
     with pytest.raises(TlsError, match=r"cert and .*ca: "):
         client_context(ClientTls(cert=files["cert"], key=files["ca"]))
     with pytest.raises(TlsError, match=r"missing\.pem"):
-        backend_context(BackendTls(mode=BackendTlsMode.VERIFY_CA, ca=missing), Address("h", 1))
+        backend_context(BackendTls(mode=BackendTlsMode.VERIFY_CA, ca=missing))
     with pytest.raises(TlsError, match=r"missing\.pem"):
-        backend_context(BackendTls(cert=missing), Address("h", 1))
+        backend_context(BackendTls(cert=missing))
 
 
 @asynccontextmanager
@@ -289,7 +292,7 @@ async def encrypted(
     files: dict[str, Path], server_context: ssl.SSLContext, **changes: float
 ) -> AsyncIterator[tuple[Peer, Peer, ScriptedSession]]:
     """A session past its login with TLS on both sides."""
-    tls = backend_context(BackendTls(mode=BackendTlsMode.VERIFY_CA, ca=files["ca"]), Address(LOCALHOST, 1))
+    tls = backend_context(BackendTls(mode=BackendTlsMode.VERIFY_CA, ca=files["ca"]))
     async with (
         backend() as server,
         stage(server.address, limits(**changes), client_tls=server_context, backend_tls=tls) as running,
