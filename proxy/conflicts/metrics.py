@@ -51,7 +51,7 @@ _HELP = {
     "keyclash_sessions": "Client connections that are open now.",
     "keyclash_sessions_total": (
         "Client connections that have ended. result: quit, client_closed, backend_closed, backend_unreachable, "
-        "login_refused, login_timeout, insecure_transport, passthrough, malformed or failed."
+        "login_refused, login_timeout, insecure_transport, passthrough, malformed, untracked or failed."
     ),
     "keyclash_bytes": "Bytes of the clients' conversations. direction: received (from clients) or sent (to clients).",
     "keyclash_config_last_reload_successful": "1 if the last attempt to load the configuration succeeded, else 0.",

@@ -74,6 +74,13 @@ class ClientStream:
             data = self._take()
         self._run(data)
 
+    def relay(self) -> None:
+        """Pass on everything unseen from here on, beginning with what was kept."""
+        self._relaying = True
+        self._held = False
+        if self._parts:
+            self._send(self._take())
+
     def hold(self) -> None:
         """Keep what comes from now on."""
         self._held = True

@@ -17,19 +17,19 @@ from proxy.rules.match import rule_for_insert
 from proxy.session.auth import AuthRelay
 from proxy.session.client_stream import ClientStream, Pass
 from proxy.session.command import HEAD, Command, Stage, Statement
-from proxy.session.fast_lane import INSERT_STARTS, PLAIN_STARTS, SHORTEST, is_plain_ok, is_plain_result, word
+from proxy.session.fast_lane import INSERT_STARTS, SHORTEST, is_plain_ok, is_plain_result, plain_starts, word
 from proxy.session.login_phase import Agreed
 from proxy.session.prepared import LongData, Prepared, PreparedInsert
 from proxy.session.reply_stream import ReplyStream
 from proxy.session.resolution import Resolver, Send, Who
 from proxy.session.settings import SessionSettings, Wires
-from proxy.session.variables import Variables
+from proxy.session.variables import Variables, is_compound
 from proxy.sql.dialect import Dialect
 from proxy.sql.head import Head, head
 from proxy.wire import capabilities as cap
 from proxy.wire import commands
 from proxy.wire.answers import ERR, parse_err, state_changes
-from proxy.wire.commands import SHAPES, Shape
+from proxy.wire.commands import SHAPES, SHORTEST_UNANSWERED, Shape
 from proxy.wire.errors import ProtocolError
 from proxy.wire.execute import parse_execution, statement_of, with_statement
 from proxy.wire.framing import HEADER, MAX_PAYLOAD, frame
@@ -72,6 +72,7 @@ class CommandPhase:
 
     Attributes:
         quitting: the client has sent COM_QUIT.
+        lost: why the replies could not be followed any more; empty while they can.
     """
 
     __slots__ = (
@@ -107,6 +108,7 @@ class CommandPhase:
         "_variables",
         "_watched",
         "_wires",
+        "lost",
         "quitting",
     )
 
@@ -123,7 +125,7 @@ class CommandPhase:
         self._state_changed = cap.STATUS_SESSION_STATE_CHANGED if login.capabilities & cap.SESSION_TRACK else 0
         self._query_attributes = bool(login.capabilities & cap.QUERY_ATTRIBUTES)
         self._deprecate_eof = bool(login.capabilities & cap.DEPRECATE_EOF)
-        self._plain_starts = PLAIN_STARTS[self._query_attributes]
+        self._plain_starts = plain_starts(self._query_attributes, self._dialect.mariadb)
         self._insert_starts = INSERT_STARTS[self._query_attributes]
         self._start_end = HEADER + (6 if self._query_attributes else 4)
         self._quiet = True  # nothing is in flight, kept or under way
@@ -133,7 +135,9 @@ class CommandPhase:
         self._resolver = Resolver(settings, self._dialect, login.capabilities, who)
         self._tracker = ReplyTracker(login.capabilities, login.mariadb_capabilities)
         self._from_client = ClientStream(self._needed, self._read_packet, wires.to_backend)
-        self._from_backend = ReplyStream(self._tracker, self._read_answer, self._end_unseen, wires.to_client)
+        self._from_backend = ReplyStream(
+            self._tracker, self._read_answer, self._end_unseen, self._lose_track, wires.to_client
+        )
         self._pending: deque[Command] = deque()  # commands whose replies are due, in their order
         self._statements: dict[int, Prepared] = {}
         self._watched: set[int] = set()  # those whose execution is looked at
@@ -146,6 +150,7 @@ class CommandPhase:
         self._continued = False  # the client's next packet continues a payload of 16 MiB - 1
         self._ruled = False  # the packet being read is an INSERT that rules are for
         self.quitting = False
+        self.lost = ""
 
     @property
     def idle(self) -> bool:
@@ -277,6 +282,9 @@ class CommandPhase:
         command = Command(code, data[payload_at : min(end, payload_at + _WANTED[code])], 0, self._clock())
         if shape is not Shape.NOTHING:
             self._expect(command)
+        elif end - payload_at < SHORTEST_UNANSWERED.get(code, 0) and not self._dialect.mariadb:
+            self._expect(Command(0, b"", 0, self._clock()))
+            return Pass.ON
         if self._ruled:
             return self._read_ruled(command, data[payload_at:end])
         if code == commands.QUERY:
@@ -301,6 +309,8 @@ class CommandPhase:
             verb = head(command.start[at:]).verb
             if verb in _REMEMBERED_VERBS:
                 command.verb = verb
+            elif self._dialect.mariadb and is_compound(command.start[at:]):
+                command.verb = "execute"  # it may hold anything
             elif verb == "other" and len(command.start) == HEAD:
                 command.verb = "hidden"  # behind a comment longer than what is looked at
 
@@ -546,6 +556,16 @@ class CommandPhase:
         if len(command.start) == HEAD or b"use" in command.start.lower():
             self._variables.schema = None
 
+    def _lose_track(self, reason: str) -> bool:
+        """Pass on what cannot be followed, unless the client would see what it must not; tell whether that is done."""
+        if self._auth is not None or self._preparing or (self._pending and self._pending[0].stage is not Stage.PLAIN):
+            return False
+        self.lost = reason
+        self._relay()
+        self._from_client.relay()
+        self._wires.release_client()
+        return True
+
     def _end_unseen(self) -> bool:
         """Take note that a reply has ended with definitions; tell whether one was due."""
         if not self._pending:
@@ -633,6 +653,6 @@ def _may_be_insert(payload: bytes, at: int) -> bool:
 
 
 def _may_set(payload: bytes, at: int) -> bool:
-    """Whether a text may change how later ones read, by its first bytes: SET, USE, CALL, EXECUTE, or no letter."""
+    """Whether a text may change how later ones read, by its first bytes; not where a plain one begins so."""
     start = payload[at : at + 3].lower()
-    return start in (b"set", b"use", b"cal", b"exe") or not start[:1].isalpha()
+    return start not in (b"sel", b"ins", b"upd", b"del", b"com", b"rol")

@@ -64,6 +64,11 @@ class CompressedPhase:
         return self._phase.user
 
     @property
+    def lost(self) -> str:
+        """Why the replies could not be followed any more; empty while they can."""
+        return self._phase.lost
+
+    @property
     def quitting(self) -> bool:
         """Whether the client has sent COM_QUIT."""
         return self._phase.quitting

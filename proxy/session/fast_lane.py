@@ -20,19 +20,25 @@ def _cases(text: bytes) -> set[bytes]:
     return {bytes(letters) for letters in product(*((letter | 0x20, letter & ~0x20) for letter in text))}
 
 
-_PLAIN: Final = frozenset().union(
-    *(_cases(start) for start in (b"SEL", b"UPD", b"DEL", b"BEG", b"COM", b"ROL", b"REP", b"SHO"))
-)
+_PLAIN: Final = frozenset().union(*map(_cases, (b"SEL", b"UPD", b"DEL", b"COM", b"ROL", b"SHO")))
+_BEGINNING: Final = frozenset().union(*map(_cases, (b"BEG", b"REP")))
+_NO_ATTRIBUTES: Final = b"\0\1"  # a parameter count (none) and the number of parameter sets
 
-PLAIN_STARTS: Final = (_PLAIN, frozenset(b"\0\1" + start for start in _PLAIN))
-"""How texts begin that neither rules are for nor change how later texts read: SELECT, UPDATE, DELETE, BEGIN, COMMIT ...
 
-The first set is for sessions without query attributes, the second for those with: a parameter count (none) and the
-number of parameter sets stand before their texts."""
+def plain_starts(query_attributes: bool, mariadb: bool) -> frozenset[bytes]:
+    """Return how texts begin that no rules are for and that change nothing in how later ones read: SELECT, UPDATE ...
+
+    Args:
+        query_attributes: whether the session has them: then their counts stand before the text.
+        mariadb: whether the server is MariaDB, where BEGIN NOT ATOMIC and REPEAT may hold a SET.
+    """
+    starts = _PLAIN if mariadb else _PLAIN | _BEGINNING
+    return frozenset(_NO_ATTRIBUTES + start for start in starts) if query_attributes else starts
+
 
 _INSERT: Final = _cases(b"INS")
-INSERT_STARTS: Final = (frozenset(_INSERT), frozenset(b"\0\1" + start for start in _INSERT))
-"""The same of INSERT, which is as plain if no rules are for its table."""
+INSERT_STARTS: Final = (frozenset(_INSERT), frozenset(_NO_ATTRIBUTES + start for start in _INSERT))
+"""How INSERT begins, which is as plain if no rules are for its table; without and with query attributes."""
 
 SHORTEST: Final = 12
 """Bytes that a command on the fast lane has at least."""

@@ -6,6 +6,7 @@ replaced. A reply to a command of the proxy's own is swallowed.
 
 from collections.abc import Callable
 
+from proxy.wire.errors import ProtocolError
 from proxy.wire.framing import HEADER
 from proxy.wire.replies import ReplyTracker
 
@@ -18,21 +19,24 @@ class ReplyStream:
         read: called with the payload and sequence id of a packet that matters; returns None to pass it on, or the
             bytes that the client gets in its place.
         ended: called when a reply may have ended with a packet that does not matter; tells whether one was due.
+        lost: called with the reason when the bytes cannot be followed any more; tells whether they may be passed on.
         send: sends bytes to the client.
 
     Attributes:
         swallowing: nothing is passed on.
     """
 
-    __slots__ = ("_ended", "_read", "_rest", "_send", "_tracker", "swallowing")
+    __slots__ = ("_ended", "_lost", "_read", "_rest", "_send", "_tracker", "swallowing")
 
     def __init__(
         self,
         tracker: ReplyTracker,
         read: Callable[[bytes, int], bytes | None],
         ended: Callable[[], bool],
+        lost: Callable[[str], bool],
         send: Callable[[bytes], None],
     ) -> None:
+        self._lost = lost
         self._tracker = tracker
         self._read = read
         self._ended = ended
@@ -49,30 +53,36 @@ class ReplyStream:
         """Take bytes that the backend sent.
 
         Raises:
-            ProtocolError: they are not of the protocol.
+            ProtocolError: they are not of the protocol, and may not be passed on.
         """
         if self._rest:
             data = self._rest + data
             self._rest = b""
         start = position = 0  # start: the first byte that has not been passed on
-        while True:
-            before = position
-            position = self._tracker.pass_over(data, position)
-            if self.swallowing:
-                self._send_stretch(data, start, before)
-                start = position
-            if self._tracker.ended and self._ended():
-                continue
-            end = self._tracker.measure(data, position) if position < len(data) else 0
-            if not end:
-                break
-            instead = self._read(data[position + HEADER : end], data[position + 3])
-            if instead is not None:
-                self._send_stretch(data, start, position)
-                if instead:
-                    self._send(instead)
-                start = end
-            position = end
+        try:
+            while True:
+                before = position
+                position = self._tracker.pass_over(data, position)
+                if self.swallowing:
+                    self._send_stretch(data, start, before)
+                    start = position
+                if self._tracker.ended and self._ended():
+                    continue
+                end = self._tracker.measure(data, position) if position < len(data) else 0
+                if not end:
+                    break
+                instead = self._read(data[position + HEADER : end], data[position + 3])
+                if instead is not None:
+                    self._send_stretch(data, start, position)
+                    if instead:
+                        self._send(instead)
+                    start = end
+                position = end
+        except ProtocolError as error:
+            if not self._lost(str(error)):
+                raise
+            self._send_stretch(data, start, len(data))
+            return
         self._rest = data[position:]
         self._send_stretch(data, start, position)
 

@@ -53,6 +53,7 @@ class Result(StrEnum):
     INSECURE_TRANSPORT = "insecure_transport"
     PASSTHROUGH = "passthrough"
     MALFORMED = "malformed"
+    UNTRACKED = "untracked"
     FAILED = "failed"
 
 

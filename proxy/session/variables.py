@@ -28,6 +28,8 @@ _SET_SQL_MODE = re.compile(
 _ABOUT_CHARSET = re.compile(rb"names|char|collation", re.IGNORECASE)
 _ABOUT_SQL_MODE = re.compile(rb"sql_mode", re.IGNORECASE)
 _USE = re.compile(rb"\s*USE\s+(`(?:[^`]|``)+`|[\w$\x80-\xff]+)\s*;?\s*", re.IGNORECASE)
+# MariaDB's statements made of statements, outside routines, where nothing is restored at the end.
+_COMPOUND = re.compile(rb"\s*(?:\w+\s*:\s*)?(?:BEGIN\s+NOT\s+ATOMIC|IF|LOOP|WHILE|FOR|REPEAT|CASE)\b", re.IGNORECASE)
 # Modes that stand for several, ANSI_QUOTES among them.
 _ANSI_MODES = frozenset({b"ansi", b"ansi_quotes", b"db2", b"maxdb", b"mssql", b"oracle", b"postgresql"})
 
@@ -128,6 +130,11 @@ class Variables:
         self._no_backslash_escapes = bool(status & cap.STATUS_NO_BACKSLASH_ESCAPES)
         if self._mariadb:
             self._ansi_quotes = bool(status & cap.STATUS_ANSI_QUOTES)
+
+
+def is_compound(text: bytes) -> bool:
+    """Tell whether a text is a compound statement of MariaDB's, which may hold a SET."""
+    return _COMPOUND.match(text) is not None
 
 
 def _is_safe(charset: bytes) -> bool | None:

@@ -359,12 +359,32 @@ def test_commands_are_counted(delivery: Delivery) -> None:
         assert talk.counters.sessions_total == {"quit": 1}
 
 
-def test_what_the_backend_may_not_say_ends_the_session() -> None:
+def test_what_cannot_be_followed_is_passed_on_unseen() -> None:
     with logged_in(Delivery()) as talk:
-        talk.backend >> ok()
+        client, backend = talk
+        backend >> ok()  # it answers no command
+        client << ok()
+        client >> query(INSERT)
+        backend << query(INSERT)
+        backend >> b"\xff"
+        client << b"\xff"
+        assert not talk.session.closed
+        talk.session.client_lost()
+        assert talk.session.result == "untracked"
+        assert talk.session.reason == "the backend sent a packet that answers no command"
+
+
+def test_what_cannot_be_followed_ends_the_session_while_a_rules_statement_is_under_way() -> None:
+    with logged_in(Delivery(), IGNORE) as talk:
+        client, backend = talk
+        client >> query(INSERT)
+        backend << query(INSERT)
+        backend >> duplicate("a@x", "users.ux_email")
+        backend.said.clear()
+        backend >> packets(b"", sequence=1)
         assert talk.session.closed
         assert talk.session.result == "malformed"
-        assert talk.wires.asked == ["close"]
+        client << b""
 
 
 def test_nothing_is_taken_after_the_end() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.session.fast_lane import PLAIN_STARTS, is_plain_ok, is_plain_result
+from proxy.session.fast_lane import is_plain_ok, is_plain_result, plain_starts
 from proxy.sql.head import head
 from proxy.wire import capabilities as cap
 from proxy.wire import commands
@@ -115,7 +115,7 @@ def test_rows_of_16_mib_are_not_plain() -> None:
 
 @pytest.mark.parametrize("with_attributes", [False, True])
 def test_plain_texts_change_nothing_and_have_no_rules(with_attributes: bool) -> None:
-    starts = PLAIN_STARTS[with_attributes]
+    starts = plain_starts(with_attributes, mariadb=False)
     prefix = b"\0\1" if with_attributes else b""
     assert {start[: len(prefix)] for start in starts} == {prefix}
     words = {start[len(prefix) :].upper() for start in starts}
@@ -123,3 +123,8 @@ def test_plain_texts_change_nothing_and_have_no_rules(with_attributes: bool) -> 
     for word in (b"INSERT", b"SET", b"USE", b"CALL", b"EXECUTE", b"LOAD", b"/* x */"):
         assert prefix + word[:3] not in starts
     assert head(b"REPLACE INTO t VALUES (1)").verb == "replace"
+
+
+def test_mariadb_begins_compound_statements_like_plain_ones() -> None:
+    assert b"BEG" in plain_starts(False, mariadb=False)
+    assert not {b"BEG", b"beg", b"REP"} & plain_starts(False, mariadb=True)

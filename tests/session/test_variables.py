@@ -1,6 +1,6 @@
 import pytest
 
-from proxy.session.variables import Variables
+from proxy.session.variables import Variables, is_compound
 from proxy.wire import capabilities as cap
 from proxy.wire.answers import TRACK_SCHEMA, TRACK_VARIABLE
 from proxy.wire.lenenc import write_bytes
@@ -181,3 +181,20 @@ def test_a_tracked_schema() -> None:
     assert variables.schema == "größe"
     variables.tracked(TRACK_SCHEMA, write_bytes(b""))
     assert variables.schema is None
+
+
+@pytest.mark.parametrize(
+    ("text", "compound"),
+    [
+        (b"BEGIN NOT ATOMIC SET NAMES gbk; END", True),
+        (b"if 1 then set names gbk; end if", True),
+        (b"again: LOOP SET NAMES gbk; LEAVE again; END LOOP", True),
+        (b"REPEAT SET NAMES gbk; UNTIL 1 END REPEAT", True),
+        (b"BEGIN", False),
+        (b"begin work", False),
+        (b"REPLACE INTO t VALUES (1)", False),
+        (b"FORCE", False),
+    ],
+)
+def test_compound_statements(text: bytes, compound: bool) -> None:
+    assert is_compound(text) is compound
