@@ -16,7 +16,11 @@ from tests.servers.launch import Server
 
 MIB = 1 << 20
 DIGITS = "(SELECT 0 d" + "".join(f" UNION ALL SELECT {digit}" for digit in range(1, 10)) + ")"
-MANY_ROWS = "SELECT a.d, b.d, c.d, d.d, e.d, 'row' z FROM " + ", ".join(f"{DIGITS} {name}" for name in "abcde")
+MANY_ROWS = (
+    "SELECT a.d, b.d, c.d, d.d, e.d, 'row' z FROM "
+    + ", ".join(f"{DIGITS} {name}" for name in "abcde")
+    + " ORDER BY 1, 2, 3, 4, 5"
+)
 
 
 @pytest.fixture
