@@ -89,6 +89,7 @@ class CommandPhase:
         "_infile",
         "_insert_starts",
         "_last_prepared",
+        "_latest",
         "_login",
         "_own_prepared_last",
         "_pending",
@@ -141,6 +142,7 @@ class CommandPhase:
         self._pending: deque[Command] = deque()  # commands whose replies are due, in their order
         self._statements: dict[int, Prepared] = {}
         self._watched: set[int] = set()  # those whose execution is looked at
+        self._latest = _LAST_PREPARED if self._dialect.mariadb else -1  # the id that is none of its own
         self._last_prepared = 0
         self._own_prepared_last = False  # the server's last prepared statement is one of the proxy's own
         self._preparing = b""  # the text that is being prepared on a rule's behalf
@@ -204,7 +206,7 @@ class CommandPhase:
         if code == commands.QUERY:
             start = data[HEADER + 1 : self._start_end]
             return start in self._plain_starts or (start in self._insert_starts and not self._is_ruled(code, data, 0))
-        return code == commands.STMT_EXECUTE and not self._watched
+        return code == commands.STMT_EXECUTE and not self._watched and not self._own_prepared_last
 
     def _is_plain_reply(self, data: bytes) -> bool:
         """Tell whether a chunk is the whole reply to the one command in flight, and nothing follows from it."""
@@ -319,10 +321,12 @@ class CommandPhase:
 
     def _is_ruled(self, code: int, data: bytes, position: int) -> bool:
         """Tell whether a command is an INSERT that rules are for (as its start says), so that it must be seen whole."""
-        if data[position + 3] or not self._settings.rules().rules:
-            return False
         start = position + HEADER
+        if data[position + 3]:
+            return False
         if code == commands.QUERY or code == commands.STMT_PREPARE:
+            if not self._settings.rules().rules:
+                return False
             payload = data[start : start + HEAD]
             at = 1 if code == commands.STMT_PREPARE else self._text_offset(payload)
             if at < 0 or not _may_be_insert(payload, at):
@@ -333,9 +337,16 @@ class CommandPhase:
             if any(before.code == commands.INIT_DB or before.verb == "use" for before in self._pending):
                 return True  # it is looked at again when the schema is known
             return bool(self._resolver.candidates(found, self._variables.schema))
+        return code in _ON_STATEMENTS and self._is_on_ruled(code, data, position)
+
+    def _is_on_ruled(self, code: int, data: bytes, position: int) -> bool:
+        """Tell the same of a command on a prepared statement, whatever the rules in force by now."""
+        number = statement_of(data[position + HEADER : position + HEADER + 5])
+        if number == self._latest and any(before.code == commands.STMT_PREPARE for before in self._pending):
+            return True  # it is looked at again when that statement's id is known
         if code not in _EXECUTES and code != commands.STMT_SEND_LONG_DATA:
             return False
-        insert = self._insert_of(statement_of(data[start : start + 5]))
+        insert = self._insert_of(number)
         if insert is None or code in _EXECUTES:
             return insert is not None
         return insert.long_data.takes(int.from_bytes(data[position : position + 3], "little"))
@@ -347,7 +358,7 @@ class CommandPhase:
             if insert is None:
                 return Pass.ON
             insert.long_data.add(payload)
-            return b"" if insert.always else Pass.ON
+            return b"" if insert.always else self._on_client_s(payload)
         self._from_client.hold()
         if command.code in _EXECUTES:
             return self._read_execute(command, payload)
@@ -374,18 +385,15 @@ class CommandPhase:
         try:
             execution = parse_execution(payload, insert.parameters, query_attributes=self._query_attributes)
         except ProtocolError:
-            return Pass.ON  # the server says what is wrong with it
-        if execution.types is not None:
-            insert.types = execution.types
+            return insert.overflow() + self._on_client_s(payload)  # the server says what is wrong with it
+        insert.learn_types(execution)
         command.execution = execution
-        command.blocked = insert.blocked(self._variables.version)
+        command.blocked = insert.blocked(execution, self._variables.version)
         first = self._resolver.first_text(command, insert.statement)
         if first is not insert.statement.text:
             self._run(command, first)
             return b""
-        if insert.always:
-            return insert.packets(execution, number)
-        return Pass.ON if number == statement_of(payload) else frame(with_statement(payload, number), 0)
+        return insert.packets(execution, number) if insert.always else self._on_client_s(payload)
 
     def _run(self, command: Command, text: bytes) -> None:
         """Have the backend run a text in place of the client's command, or the client's own text again."""
@@ -399,6 +407,7 @@ class CommandPhase:
         number = insert.number_of(text)
         if number is None:
             self._preparing = text
+            self._own_prepared_last = True
             self._from_backend.swallowing = True
             self._tracker.begin(commands.STMT_PREPARE)
             self._wires.to_backend(statement.packets(text))
@@ -412,10 +421,18 @@ class CommandPhase:
     def _forget_statements(self) -> None:
         self._statements.clear()
         self._watched.clear()
+        self._last_prepared = 0
+        self._own_prepared_last = False
 
     def _client_number(self, number: int) -> int:
         """Return the id that the client means: MariaDB's "the last one" is that of the client's own last one."""
-        return self._last_prepared if number == _LAST_PREPARED else number
+        return self._last_prepared if number == self._latest else number
+
+    def _on_client_s(self, payload: bytes) -> bytes:
+        """Frame a command on a prepared statement, so that "the last one" is not one of the proxy's own."""
+        if self._own_prepared_last and statement_of(payload) == self._latest:
+            payload = with_statement(payload, self._last_prepared)
+        return frame(payload, 0)
 
     def _insert_of(self, number: int) -> PreparedInsert | None:
         found = self._statements.get(self._client_number(number))
@@ -423,28 +440,39 @@ class CommandPhase:
 
     def _read_on_statement(self, command: Command, packet: bytes) -> bytes | Pass:
         """Read a command on a prepared statement, as much of the packet as is there."""
-        given = statement_of(command.start)
-        number = self._client_number(given)
+        number = self._client_number(statement_of(command.start))
         found = self._statements.get(number)
-        insert = found.insert if found else None
-        behind = b""
+        ahead = self._ahead_of(command, found.insert) if found and found.insert else b""
         if command.code == commands.STMT_CLOSE:
             self._statements.pop(number, None)
             self._watched.discard(number)
-            behind = insert.closes() if insert else b""
-        elif command.code == commands.STMT_RESET and insert:
-            insert.long_data.clear()
-        elif command.code == commands.STMT_SEND_LONG_DATA and insert:
-            return insert.overflow() + packet
-        if given == _LAST_PREPARED and self._own_prepared_last:
-            return packet[:HEADER] + with_statement(packet[HEADER:], number) + behind
-        return packet + behind if behind else Pass.ON
+        if self._own_prepared_last and statement_of(command.start) == self._latest:
+            return ahead + packet[:HEADER] + with_statement(packet[HEADER:], number)
+        return ahead + packet if ahead else Pass.ON
 
-    def _prepared(self, command: Command, payload: bytes) -> None:
-        """Remember a prepared statement: payload 0x00, statement id (4), columns (2), parameters (2), ..."""
+    def _ahead_of(self, command: Command, insert: PreparedInsert) -> bytes:
+        """Return what goes to the backend before a command on a prepared INSERT that is passed on unread."""
+        if command.code == commands.STMT_CLOSE:
+            return insert.closes()
+        if command.code == commands.STMT_RESET:
+            insert.long_data.clear()
+        elif command.code == commands.STMT_SEND_LONG_DATA:
+            return insert.overflow()
+        elif command.code in _EXECUTES:  # larger than what is read
+            command.prepared = insert
+            insert.types = None  # it may bring new ones
+            return insert.overflow()
+        return b""
+
+    def _read_prepared(self, command: Command, payload: bytes) -> None:
+        """Remember a prepared statement: payload 0x00, statement id (4), columns (2), parameters (2), ...; or ERR."""
+        if payload[0] == ERR:
+            if not self._preparing:  # MariaDB knows no last one now
+                self._last_prepared = 0
+                self._own_prepared_last = False
+            return
         number = statement_of(payload)
         if self._preparing:
-            self._own_prepared_last = True
             insert = self._pending[0].prepared
             if insert is not None:
                 insert.beside[self._preparing] = number
@@ -453,7 +481,7 @@ class CommandPhase:
         self._own_prepared_last = False
         statement = command.statement
         if statement is None:
-            self._statements[number] = found = Prepared(head(self._text_of(command)))
+            self._statements[number] = found = Prepared(head(self._text_of(command)), self._variables.schema)
             if found.head.verb in _CHANGING_VERBS:
                 self._watched.add(number)
             return
@@ -465,7 +493,7 @@ class CommandPhase:
             always=rule_for_insert(statement.candidates) is not None,
             long_data=LongData(self._statement_limit),
         )
-        self._statements[number] = Prepared(statement.head, insert)
+        self._statements[number] = Prepared(statement.head, statement.schema, insert)
         self._watched.add(number)
 
     def _end_preparing(self, payload: bytes) -> bytes | None:
@@ -532,8 +560,8 @@ class CommandPhase:
         if not self._pending:
             return None  # an error that comes unasked: shutdown, kill, time-out
         command = self._pending[0]
-        if part is Part.PREPARED and payload[0] != ERR:
-            self._prepared(command, payload)
+        if part is Part.PREPARED:
+            self._read_prepared(command, payload)
         if self._preparing:
             return self._end_preparing(payload) if event is Event.END else b""
         if part is Part.LOGIN and self._auth is not None:
@@ -580,7 +608,7 @@ class CommandPhase:
         """Read the packet that ends a reply."""
         self._infile = False
         if payload[0] == ERR:
-            answer = self._resolver.failed(command, payload, self._head_of(command), self._variables.schema)
+            answer = self._resolver.failed(command, payload, *self._about(command))
             if isinstance(answer, Send):
                 self._run(command, answer.text)
                 return b""
@@ -598,7 +626,7 @@ class CommandPhase:
                 self._variables.schema = None
         elif command.verb:
             self._variables.succeeded(command.verb, self._text_of(command), self._tracker.status)
-        elif command.code in _EXECUTES and self._head_of(command).verb in _CHANGING_VERBS:
+        elif command.code in _EXECUTES and self._about(command)[0].verb in _CHANGING_VERBS:
             self._variables.forget()
         elif command.code == commands.INIT_DB:
             self._variables.schema = command.start[1:].decode("utf-8", "surrogateescape")
@@ -636,14 +664,15 @@ class CommandPhase:
         at = self._text_offset(command.start)
         return command.start[at:] if at >= 0 else b""
 
-    def _head_of(self, command: Command) -> Head:
-        """Say what a command's statement does, prepared or not."""
+    def _about(self, command: Command) -> tuple[Head, str | None]:
+        """Say what a command's statement does, prepared or not, and in which default schema."""
         if command.statement is not None:
-            return command.statement.head
+            return command.statement.head, command.statement.schema
         if command.code in _EXECUTES:
             found = self._statements.get(self._client_number(statement_of(command.start)))
-            return found.head if found else _NO_HEAD
-        return head(self._text_of(command)) if command.code == commands.QUERY else _NO_HEAD
+            return (found.head, found.schema) if found else (_NO_HEAD, None)
+        said = head(self._text_of(command)) if command.code == commands.QUERY else _NO_HEAD
+        return said, self._variables.schema
 
 
 def _may_be_insert(payload: bytes, at: int) -> bool:

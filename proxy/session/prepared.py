@@ -5,6 +5,7 @@ its own, when it is first needed, and run with the parameters that the client ha
 itself, their types as they were sent last, and what came by SEND_LONG_DATA. Both ids end together.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from proxy.session.command import Statement
@@ -55,7 +56,8 @@ class PreparedInsert:
         always: a rule's text is run in the first place: long data is kept back until it is known where it goes.
         version: the version of the session's variables under which its text was read.
         long_data: what was sent ahead of the next EXECUTE.
-        types: the parameters' types that were sent last; None: none yet.
+        types: the parameters' types that were sent last; None: they are not known.
+        typed: how many parameters they are for, query attributes included.
         beside: the ids of the rules' texts that were prepared for it.
     """
 
@@ -66,15 +68,22 @@ class PreparedInsert:
     version: int
     long_data: LongData
     types: bytes | None = None
+    typed: int = 0
     beside: dict[bytes, int] = field(default_factory=dict)
 
-    def blocked(self, version: int) -> Reason | None:
-        """Tell what keeps a rule's text from being run for the next execution, at this version of the session."""
+    def learn_types(self, execution: Execution) -> None:
+        """Take note of the types that an execution brings, as the server does, whatever comes of it."""
+        if execution.types is not None:
+            self.types = execution.types
+            self.typed = execution.parameters
+
+    def blocked(self, execution: Execution, version: int) -> Reason | None:
+        """Tell what keeps a rule's text from being run for an execution, at this version of the session."""
         if self.version != version:
             return Reason.SESSION_CHANGED
         if not self.long_data.complete:
             return Reason.LONG_DATA
-        return Reason.PARAMETERS if self.types is None else None
+        return Reason.PARAMETERS if self.types is None or self.typed != execution.parameters else None
 
     def number_of(self, text: bytes) -> int | None:
         """Return the id under which a text is prepared; None while it is not."""
@@ -87,20 +96,23 @@ class PreparedInsert:
 
     def overflow(self) -> bytes:
         """Keep no more long data until the next EXECUTE; frame what was kept back from the client's statement."""
-        kept = b"".join(frame(payload, 0) for payload in self.long_data.payloads) if self.always else b""
+        kept = b"".join(self._kept_for(self.number)) if self.always else b""
         self.long_data.complete = False
         self.long_data.payloads = []
         return kept
 
     def packets(self, execution: Execution, number: int) -> bytes:
         """Frame the commands that run the statement of this id with an execution's parameters."""
-        ahead = (frame(with_statement(payload, number), 0) for payload in self.long_data.payloads)
-        return b"".join((*ahead, frame(execution.on(number, self.types or b""), 0)))
+        return b"".join((*self._kept_for(number), frame(execution.on(number, self.types or b""), 0)))
+
+    def _kept_for(self, number: int) -> Iterator[bytes]:
+        return (frame(with_statement(payload, number), 0) for payload in self.long_data.payloads)
 
 
 @dataclass(slots=True)
 class Prepared:
-    """One prepared statement of the client's: what its text says, and more if rules are for it."""
+    """One prepared statement of the client's: what its text says, in which schema, and more if rules are for it."""
 
     head: Head
+    schema: str | None
     insert: PreparedInsert | None = None

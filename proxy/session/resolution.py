@@ -157,10 +157,11 @@ class Resolver:
         if made is None or statement is None:
             return payload
         self._count(command, made, "error")
-        self._trips.failed(made.rule.name)
         if conflicted is None:
             command.stage = Stage.ORIGINAL
+            command.rule_error = error.number
             return Send(statement.text)
+        self._trips.failed(made.rule.name)
         self._record(conflicted, Outcome.FAILED, made.rule, statement.head, statement.schema)
         return conflicted.payload
 
@@ -196,7 +197,8 @@ class Resolver:
         outcome = Outcome.RETURNED
         if rule is not None and rule.action is not Action.OBSERVE and conflicted.number in _RESOLVABLE:
             if command.stage is Stage.ORIGINAL and command.plan and command.plan.rule is rule:
-                outcome = Outcome.REFUSED  # its guard has refused this very row already
+                # its statement has been refused or has failed already, for this very row
+                outcome = Outcome.FAILED if command.rule_error else Outcome.REFUSED
             elif (made := self._second(command, rule, conflicted, head)) is not None:
                 return Send(made.statement)
         self._record(conflicted, outcome, rule, head, schema)

@@ -34,11 +34,13 @@ class Execution:
         payload: the whole command.
         types: the parameters' types as sent; None where the statement is to remember them.
         types_at: where they are, or would have to be put in.
+        parameters: how many of them there are, query attributes included.
     """
 
     payload: bytes
     types: bytes | None
     types_at: int
+    parameters: int
 
     def on(self, statement: int, types: bytes) -> bytes:
         """Return the command that runs another statement with the same parameters.
@@ -85,12 +87,12 @@ def parse_execution(payload: bytes, parameters: int, *, query_attributes: bool) 
     if query_attributes and (parameters or payload[5] & _PARAMETER_COUNT_AVAILABLE):
         parameters, at = read_int(payload, at)
     if not parameters:
-        return Execution(payload, b"", at)
+        return Execution(payload, b"", at, 0)
     types_at = at + (parameters + 7) // 8 + 1
     if len(payload) < types_at:
         raise ProtocolError("COM_STMT_EXECUTE is cut")
     if payload[types_at - 1] != 1:
-        return Execution(payload, None, types_at)
+        return Execution(payload, None, types_at, parameters)
     end = types_at
     for _ in range(parameters):
         end += _TYPE_SIZE
@@ -98,15 +100,15 @@ def parse_execution(payload: bytes, parameters: int, *, query_attributes: bool) 
             _, end = read_bytes(payload, end)
     if end > len(payload):
         raise ProtocolError("COM_STMT_EXECUTE is cut")
-    return Execution(payload, payload[types_at:end], types_at)
+    return Execution(payload, payload[types_at:end], types_at, parameters)
 
 
 def _parse_bulk(payload: bytes, parameters: int) -> Execution:
     if len(payload) < _BULK_PARAMETERS_AT:
         raise ProtocolError("COM_STMT_BULK_EXECUTE is cut")
     if not int.from_bytes(payload[5:7], "little") & _BULK_TYPES:
-        return Execution(payload, None, _BULK_PARAMETERS_AT)
+        return Execution(payload, None, _BULK_PARAMETERS_AT, parameters)
     end = _BULK_PARAMETERS_AT + _TYPE_SIZE * parameters
     if end > len(payload):
         raise ProtocolError("COM_STMT_BULK_EXECUTE is cut")
-    return Execution(payload, payload[_BULK_PARAMETERS_AT:end], _BULK_PARAMETERS_AT)
+    return Execution(payload, payload[_BULK_PARAMETERS_AT:end], _BULK_PARAMETERS_AT, parameters)

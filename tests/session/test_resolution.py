@@ -5,10 +5,6 @@ from typing import Any
 import pytest
 
 from proxy.rules.match import RuleSet
-from proxy.rules.plan import Plan, plan
-from proxy.sql.dialect import Dialect
-from proxy.sql.insert import Insert, recognise
-from proxy.sql.lexing import Lexing
 from proxy.wire import capabilities as cap
 from proxy.wire import commands, framing
 from proxy.wire.answers import TRACK_VARIABLE
@@ -24,33 +20,8 @@ from tests.session.packets import (
     refusal,
     split_packets,
 )
-from tests.wire import packets as payloads
-from tests.wire.packets import DEFINITION, prepared
-
-INSERT = "INSERT INTO users (email, name) VALUES ('a@x', 'A')"
-ROWS = "INSERT INTO users (email, name) VALUES ('a@x', 'A'), ('b@x', 'B'), ('c@x', 'C')"
-HEAD = "- {name: r, table: shop.users, key: ux_email, columns: [email], "
-KEY = "users.ux_email"
-ACTIONS = {
-    "ignore": "action: ignore",
-    "update": "action: update, set: {name: new.name}",
-    "idempotent": "action: idempotent",
-    "replace": "action: replace, allow_replace: true",
-}
-
-
-def rule(action: str, *more: str) -> RuleSet:
-    return rules(HEAD + ", ".join((ACTIONS.get(action, f"action: {action}"), *more)) + "}")
-
-
-def statement(in_force: RuleSet, text: str = INSERT, version: str = "9.7.4") -> str:
-    """What the first rule makes of an INSERT."""
-    insert = recognise(text.encode(), Lexing(False, False, True))
-    assert isinstance(insert, Insert)
-    made = plan(insert, in_force.rules[0], Dialect.parse(version))
-    assert isinstance(made, Plan)
-    return made.statement.decode()
-
+from tests.session.ruled import ACTIONS, INSERT, KEY, ROWS, rule, statement
+from tests.wire.packets import prepared
 
 IGNORE, ALWAYS = rule("ignore"), rule("ignore", "when: always")
 
@@ -501,57 +472,6 @@ def test_a_statement_that_needs_two_packets(monkeypatch: pytest.MonkeyPatch) -> 
             backend.said.clear()
             backend >> ok(0, sequence=len(sent))
             client << ok(0)
-
-
-# --------------------------------------------------------------------------------------------------------------------
-# Prepared statements
-
-
-PREPARE = command(commands.STMT_PREPARE, b"INSERT INTO users (email) VALUES (?)")
-EXECUTE = command(commands.STMT_EXECUTE, b"\7\0\0\0\0\1\0\0\0\0\1\xfe\0\3a@x")
-PREPARED = packets(prepared(0, 1), DEFINITION, payloads.eof())
-
-
-@cut_everywhere
-def test_a_prepared_insert(delivery: Delivery) -> None:
-    with logged_in(delivery, IGNORE) as talk:
-        client, backend = talk
-        client >> PREPARE
-        backend << PREPARE
-        backend >> PREPARED
-        client << PREPARED
-        client >> EXECUTE
-        backend << EXECUTE
-        backend >> duplicate("a@x", KEY)
-        assert client.hears_nothing
-        second = statement(IGNORE, "INSERT INTO users (email) VALUES (?)").encode()
-        backend << command(commands.STMT_PREPARE, second)
-        backend >> PREPARED.replace(b"\0\7\0\0\0", b"\0\x08\0\0\0")
-        assert client.hears_nothing
-        backend << EXECUTE.replace(b"\x17\7", b"\x17\x08")
-        backend >> ok()
-        client << ok()
-        assert talk.outcomes == [("kept", 1)]
-        assert talk.counters.rewrites == {("r", "conflict", "prepared", "ok"): 1}
-
-
-@cut_everywhere
-def test_the_second_statement_of_a_prepared_insert_cannot_be_prepared(delivery: Delivery) -> None:
-    with logged_in(delivery, IGNORE) as talk:
-        client, backend = talk
-        client >> PREPARE
-        backend << PREPARE
-        backend >> PREPARED
-        client << PREPARED
-        client >> EXECUTE
-        backend << EXECUTE
-        backend >> duplicate("a@x", KEY)
-        second = statement(IGNORE, "INSERT INTO users (email) VALUES (?)").encode()
-        backend << command(commands.STMT_PREPARE, second)
-        backend >> error(1142, "UPDATE command denied", "42000")
-        client << duplicate("a@x", KEY)
-        assert talk.outcomes == [("failed", 1)]
-        assert talk.session.idle
 
 
 # --------------------------------------------------------------------------------------------------------------------

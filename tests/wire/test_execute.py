@@ -51,7 +51,8 @@ def test_named_types() -> None:
 
 def test_attributes_of_a_statement_without_parameters() -> None:
     with_count = START[:5] + b"\x08" + START[6:] + b"\1\0\1" + STRING + b"\1n" + b"\1v"
-    assert parse_execution(with_count, 0, query_attributes=True).types == STRING + b"\1n"
+    execution = parse_execution(with_count, 0, query_attributes=True)
+    assert (execution.types, execution.parameters) == (STRING + b"\1n", 1)
     assert parse_execution(START, 0, query_attributes=True).types == b""
 
 
