@@ -1,7 +1,9 @@
 """One duplicate-key error, or one that a rule prevented, as a value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from proxy.conflicts.attempt import Attempt
 
 
 class Outcome(StrEnum):
@@ -29,10 +31,17 @@ class Cause(StrEnum):
     """Why a conflict happened."""
 
     RETRY = "retry"
+    """The same statement with the same values was run before."""
     RACE = "race"
+    """Another session inserted the same entry at about the same time."""
     BULK = "bulk"
+    """The statement offered the entry twice itself."""
+    SEQUENCE = "sequence"
+    """The AUTO_INCREMENT counter is behind the data, or at its end: the value was generated."""
     EXISTING = "existing"
+    """The row had been there for a while."""
     UNKNOWN = "unknown"
+    """What was seen does not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +56,8 @@ class Conflict:
     errno: the server's error number; 1062 for a conflict that a rule prevented.
     latency: seconds from the conflict to the client's reply; None where there was no second statement.
     count: how many rows of one statement met the same.
+    columns: the key's columns where they are known, else (). sample: the statement without its values; digest: a hash
+    of that. attempt: what the session saw of the statement; it holds values and is never shown.
     """
 
     at: float
@@ -64,3 +75,7 @@ class Conflict:
     latency: float | None
     cause: Cause = Cause.UNKNOWN
     count: int = 1
+    columns: tuple[str, ...] = ()
+    sample: str = ""
+    digest: str = ""
+    attempt: Attempt | None = field(default=None, repr=False, compare=False)

@@ -34,7 +34,7 @@ _HELP = {
     ),
     "keyclash_conflict_causes": (
         "Why conflicts happened. schema, table, key: as in keyclash_conflicts_total; "
-        "cause: retry, race, bulk, existing or unknown."
+        "cause: retry, race, bulk, sequence, existing or unknown."
     ),
     "keyclash_rewrites": (
         "Rewritten statements. rule: its name; when: conflict or always; protocol: text or prepared; "

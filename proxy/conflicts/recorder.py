@@ -1,13 +1,19 @@
-"""The one place where a conflict is counted and written to the log."""
+"""The one place where a conflict is judged, counted, kept and written to the log."""
 
 import hashlib
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
+from proxy.conflicts.bucket import TokenBucket
+from proxy.conflicts.causes import Facts, Judge, KeyFacts
 from proxy.conflicts.conflict import Cause, Conflict
 from proxy.conflicts.counters import Counters
+from proxy.conflicts.insertions import Insertions
+from proxy.conflicts.journal import Journal
 from proxy.conflicts.labels import cause_labels, conflict_labels, printable
+from proxy.conflicts.redaction import digest, redact
 
 
 class Log(Protocol):
@@ -17,15 +23,33 @@ class Log(Protocol):
         """Write one line."""
 
 
-class Recorder:
-    """Counts every conflict and logs as many as the rate allows.
+def _nothing_known(schema: str | None, table: str | None, key: str) -> KeyFacts | None:
+    return None
 
-    show_values: log the value in conflict as it is, instead of a hash that is good for one process's life.
+
+class Recorder:
+    """Finds the cause of every conflict, counts it, keeps it in the journal and logs as many as the rate allows.
+
+    show_values: show the value in conflict as it is, instead of a hash that is good for one process's life.
     conflicts_per_second: how many lines a second may be logged, with a burst of one second's worth (at least one);
-    0 logs none. clock: seconds, monotonic.
+    0 logs none. clock: seconds, monotonic. facts: what is known of keys.
+
+    Attributes:
+        insertions: is told of every INSERT that is sent.
+        journal: keeps the conflicts.
     """
 
-    __slots__ = ("_bucket", "_counters", "_hash_key", "_log", "_show_values", "_suppressed")
+    __slots__ = (
+        "_bucket",
+        "_counters",
+        "_hash_key",
+        "_judge",
+        "_log",
+        "_show_values",
+        "_suppressed",
+        "insertions",
+        "journal",
+    )
 
     def __init__(
         self,
@@ -34,6 +58,9 @@ class Recorder:
         show_values: bool,
         conflicts_per_second: float,
         clock: Callable[[], float],
+        *,
+        facts: Facts = _nothing_known,
+        journal: Journal | None = None,
     ) -> None:
         self._counters = counters
         self._log = log
@@ -41,11 +68,16 @@ class Recorder:
         self._hash_key = secrets.token_bytes(32)
         self._bucket = TokenBucket(conflicts_per_second, clock)
         self._suppressed = 0
+        self.insertions = Insertions()
+        self.journal = journal or Journal()
+        self._judge = Judge(self.insertions, clock, facts)
 
     def record(self, conflict: Conflict) -> None:
-        """Count a conflict and log it as one line "conflict", or count the line as suppressed."""
+        """Judge, count and keep a conflict, and log it as one line "conflict", or count the line as suppressed."""
+        conflict = self._judged(conflict)
         self._counters.conflict(conflict_labels(conflict), conflict.count)
         self._counters.cause(cause_labels(conflict), conflict.count)
+        self.journal.add(conflict, None if conflict.entry is None else self._shown(conflict.entry))
         if not self._bucket.take():
             self._suppressed += 1
             return
@@ -55,33 +87,19 @@ class Recorder:
             self._suppressed = 0
         self._log.info("conflict", **fields)
 
+    def _judged(self, conflict: Conflict) -> Conflict:
+        if conflict.attempt is None:
+            return conflict
+        verdict = self._judge.judge(conflict)
+        sample = redact(conflict.attempt.text)
+        return replace(
+            conflict, cause=verdict.cause, columns=verdict.columns, sample=sample, digest=digest(sample), attempt=None
+        )
+
     def _shown(self, entry: str) -> str:
         if self._show_values:
             return printable(entry)
         return hashlib.blake2b(printable(entry).encode(), key=self._hash_key, digest_size=6).hexdigest()
-
-
-class TokenBucket:
-    """Allows `rate` events a second and bursts of one second's worth; clock: seconds, monotonic."""
-
-    __slots__ = ("_at", "_clock", "_rate", "_size", "_tokens")
-
-    def __init__(self, rate: float, clock: Callable[[], float]) -> None:
-        self._rate = rate
-        self._size = max(rate, 1.0) if rate > 0 else 0.0
-        self._tokens = self._size
-        self._clock = clock
-        self._at = clock()
-
-    def take(self) -> bool:
-        """Whether one more event is allowed now."""
-        now = self._clock()
-        self._tokens = min(self._size, self._tokens + (now - self._at) * self._rate)
-        self._at = now
-        if self._tokens < 1.0:
-            return False
-        self._tokens -= 1.0
-        return True
 
 
 def conflict_fields(conflict: Conflict, shown: Callable[[str], str]) -> dict[str, Any]:
@@ -95,6 +113,7 @@ def conflict_fields(conflict: Conflict, shown: Callable[[str], str]) -> dict[str
         "statement": labels.statement,
         "outcome": conflict.outcome.value,
         "cause": None if conflict.cause is Cause.UNKNOWN else conflict.cause.value,
+        "digest": conflict.digest or None,
         "rule": conflict.rule,
         "errno": conflict.errno,
         "count": conflict.count,

@@ -22,5 +22,15 @@ CONFLICT = Conflict(
 )
 
 
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def conflict(**changes: Any) -> Conflict:
     return replace(CONFLICT, **changes)

@@ -1,20 +1,10 @@
 from typing import Any
 
-import pytest
-
 from proxy.conflicts.conflict import Cause, Outcome
 from proxy.conflicts.counters import Counters
 from proxy.conflicts.labels import cause_labels, conflict_labels
-from proxy.conflicts.recorder import Recorder, TokenBucket
-from tests.conflicts.conflicts import conflict
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from proxy.conflicts.recorder import Recorder
+from tests.conflicts.conflicts import Clock, conflict
 
 
 class Lines:
@@ -126,21 +116,3 @@ def test_lines_beyond_the_rate_are_suppressed_and_counted() -> None:
     one.record(conflict())
     assert [fields.get("suppressed") for _, fields in log.lines] == [None, None, 5, 1, None]
     assert sum(counters.conflicts.values()) == 11
-
-
-@pytest.mark.parametrize(("rate", "burst"), [(0, 0), (0.5, 1), (1, 1), (3, 3)])
-def test_the_burst_is_one_seconds_worth(rate: float, burst: int) -> None:
-    clock = Clock()
-    bucket = TokenBucket(rate, clock)
-    clock.now += 1000
-    assert [bucket.take() for _ in range(burst + 1)] == [True] * burst + [False]
-
-
-def test_tokens_grow_with_time() -> None:
-    clock = Clock()
-    bucket = TokenBucket(0.5, clock)
-    taken = []
-    for _ in range(8):
-        taken.append(bucket.take())
-        clock.now += 0.5
-    assert taken == [True, False, False, False, True, False, False, False]

@@ -1,0 +1,37 @@
+"""What a session tells of the statement that met a conflict, so that the cause can be found."""
+
+from typing import NamedTuple
+
+
+class Trace:
+    """One session, as the memory of inserts knows it.
+
+    Attributes:
+        alive: it has not ended. A statement that comes again after its session has ended is a retry.
+    """
+
+    __slots__ = ("alive",)
+
+    def __init__(self) -> None:
+        self.alive = True
+
+
+class Attempt(NamedTuple):
+    """One INSERT as it was sent; made only once it has met a conflict.
+
+    Args:
+        trace: the session's.
+        text: the statement's text, of a prepared one the text that was prepared; only its beginning if not `whole`.
+        whole: whether that is all of it.
+        parameters: of a prepared statement's execution what `proxy.conflicts.insertions.parameters` gives, else b"".
+        started: when the command was read, in seconds of the monotonic clock; the same as `Insertions.sent` was given.
+        before: the payloads (or their beginnings) of the commands that the session had sent last, the newest first:
+            a SELECT that looked for the entry may be among them.
+    """
+
+    trace: Trace
+    text: bytes
+    whole: bool = True
+    parameters: bytes = b""
+    started: float = 0.0
+    before: tuple[bytes, ...] = ()

@@ -1,0 +1,332 @@
+"""Why a conflict happened, from what the proxy saw.
+
+In this order, the first that is proven is the cause:
+
+    bulk      two rows of the statement itself offer the entry
+    sequence  the server made the value up: it is no value of the statement's, in an AUTO_INCREMENT column
+    retry     the same bytes were sent before: in this session, or in one that has ended since, or a while ago
+    race      the same bytes, or other ones with the same entry, came from another session at about the same time;
+              or this session has just looked for the entry with a SELECT and not found it
+    existing  the entry was inserted, or was in conflict, a while ago; or nobody was seen to insert it
+
+What is seen in no whole (a prefix of a large statement, another table's key met by a trigger) stays unknown.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from proxy.conflicts.attempt import Attempt
+from proxy.conflicts.bucket import TokenBucket
+from proxy.conflicts.conflict import Cause, Conflict, Outcome
+from proxy.conflicts.insertions import Insertions, Recent, Sent, fingerprint
+from proxy.conflicts.mentions import mentions, mentions_table, offers
+from proxy.conflicts.message import ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME
+from proxy.conflicts.offered import LOOK, NOTHING, Offered, entry_of, find_columns, read_offered, same_value
+from proxy.sql.head import head
+from proxy.sql.names import fold
+
+CLOSE: Final = 0.25
+"""Seconds between two inserts of the same entry that are a race."""
+LOCK_WAIT: Final = 0.1
+"""Seconds until the server's error from which on the insert has waited for another one's transaction to end."""
+TRANSACTION: Final = 10.0
+"""Seconds for which a transaction that was waited for may have been open."""
+RETRIES: Final = 3
+"""How often one statement is taken for a retry; what comes more often is not sent for want of an answer."""
+ENTRIES: Final = 16_384
+"""How many entries a generation remembers to have been in conflict; two generations live."""
+TEXT_RATE: Final = 262_144.0
+"""Bytes of statements that are read in a second at most: 20 ms for 64 KiB."""
+SEARCH: Final = 512
+"""Bytes that the search among recent inserts counts for, 0.1 ms."""
+
+_ERRORS: Final = frozenset({ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME})
+
+
+class KeyFacts(NamedTuple):
+    """What the definition of a table says of one key.
+
+    columns: its columns, None where whole columns do not make it up. auto_increment: the table's AUTO_INCREMENT column.
+    listed: the columns that an INSERT without a column list names.
+    """
+
+    columns: tuple[str, ...] | None
+    auto_increment: str | None
+    listed: tuple[str, ...]
+
+
+Facts = Callable[[str | None, str | None, str], KeyFacts | None]
+"""Gives what is known of a key, by its schema, table and name."""
+
+
+class Verdict(NamedTuple):
+    """The cause, and the key's columns as far as they are known."""
+
+    cause: Cause
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Repeats:
+    """How often statements of the same bytes met a conflict on one key, and how many different ones they were."""
+
+    conflicts: int = 0
+    statements: int = 0
+
+    @property
+    def usual(self) -> bool:
+        """Whether the same bytes are sent so often that they are no retries: a counter, a list of known words."""
+        return self.conflicts >= 12 and self.statements >= 2 and self.conflicts >= 4 * self.statements
+
+
+class _Case(NamedTuple):
+    """One conflict with all that is looked up for it once."""
+
+    conflict: Conflict
+    attempt: Attempt
+    offered: Offered
+    columns: tuple[str, ...]
+    facts: KeyFacts | None
+    now: float
+
+
+class Judge:
+    """Finds the causes of conflicts.
+
+    insertions: what was sent. clock: seconds, monotonic. facts: what is known of keys.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_entries",
+        "_facts",
+        "_insertions",
+        "_old_entries",
+        "_repeats",
+        "_since",
+        "_statements",
+        "_text",
+    )
+
+    def __init__(self, insertions: Insertions, clock: Callable[[], float], facts: Facts) -> None:
+        self._insertions = insertions
+        self._clock = clock
+        self._facts = facts
+        self._text = TokenBucket(TEXT_RATE, clock)
+        self._since = clock()
+        self._entries: dict[int, float] = {}
+        self._old_entries: dict[int, float] = {}
+        self._statements: dict[int, int] = {}
+        self._repeats: dict[tuple[str | None, str | None, str], _Repeats] = {}
+
+    def judge(self, conflict: Conflict) -> Verdict:
+        """Find the cause of a conflict, and its key's columns."""
+        facts = self._facts(conflict.schema, conflict.table, conflict.key)
+        columns = facts.columns or () if facts is not None else ()
+        attempt = conflict.attempt
+        if attempt is None or conflict.errno not in _ERRORS or not _is_own(conflict, attempt):
+            return Verdict(Cause.UNKNOWN, columns)
+        readable = self._text.take(min(len(attempt.text), LOOK) + SEARCH)
+        offered = _read(attempt.text, facts) if readable else NOTHING
+        if not columns and conflict.entry is not None:
+            columns = find_columns(offered, conflict.entry)
+        case = _Case(conflict, attempt, offered, columns, facts, self._clock())
+        cause = self._of_statement(case) or self._of_same(case)
+        if cause is None:
+            cause = self._of_others(case) if readable else Cause.UNKNOWN
+        self._remember(case)
+        if conflict.outcome is not Outcome.INSERTED:
+            self._insertions.failed(attempt.trace, attempt.text, attempt.started, attempt.parameters)
+        return Verdict(cause, columns)
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # bulk, sequence
+
+    def _of_statement(self, case: _Case) -> Cause | None:
+        if _is_twice(case):
+            return Cause.BULK
+        return Cause.SEQUENCE if _is_generated(case) else None
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # The same bytes
+
+    def _of_same(self, case: _Case) -> Cause | None:
+        earlier = self._insertions.same(case.attempt)
+        if earlier is None:
+            return None
+        times, repeats = self._count(case)
+        if repeats.usual:
+            return Cause.EXISTING
+        if times > RETRIES:
+            return Cause.UNKNOWN
+        if not self._is_race_of_same(case, earlier):
+            return Cause.RETRY
+        # of two that race for a row that had been there, neither is the other's cause
+        return Cause.EXISTING if self._was_in_conflict(case) else Cause.RACE
+
+    def _is_race_of_same(self, case: _Case, earlier: Sent) -> bool:
+        attempt = case.attempt
+        if earlier.trace is attempt.trace or not earlier.trace.alive:
+            return False
+        return attempt.started - earlier.at < CLOSE or case.now - attempt.started >= LOCK_WAIT or _has_looked(case)
+
+    def _count(self, case: _Case) -> tuple[int, _Repeats]:
+        """Count a conflict of bytes that were sent before; return how often they met one, and their key's counts."""
+        conflict, attempt = case.conflict, case.attempt
+        if len(self._statements) >= ENTRIES:
+            self._statements.clear()
+            self._repeats.clear()
+        print_ = fingerprint(attempt.text, attempt.parameters)
+        times = self._statements[print_] = self._statements.get(print_, 0) + 1
+        repeats = self._repeats.setdefault((conflict.schema, conflict.table, conflict.key), _Repeats())
+        repeats.conflicts += 1
+        repeats.statements += times == 1
+        return times, repeats
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # Other statements
+
+    def _of_others(self, case: _Case) -> Cause:
+        conflict, attempt = case.conflict, case.attempt
+        if conflict.entry is None or conflict.statement not in ("insert", "replace"):
+            return Cause.UNKNOWN
+        if self._was_in_conflict(case):
+            return Cause.EXISTING
+        other = self._other(case)
+        if other is not None and other.trace is not attempt.trace and self._was_close(case, other.at):
+            return Cause.RACE
+        if _has_looked(case):
+            return Cause.RACE
+        seen = other is not None or case.now - self._since > CLOSE
+        return Cause.EXISTING if seen and attempt.whole else Cause.UNKNOWN
+
+    def _was_close(self, case: _Case, at: float) -> bool:
+        apart = abs(case.attempt.started - at)
+        return apart < CLOSE or (apart < TRANSACTION and case.now - case.attempt.started >= LOCK_WAIT)
+
+    def _other(self, case: _Case) -> Recent | None:
+        """Find the last insert of the same entry into the same table but for the attempt itself."""
+        attempt, entry = case.attempt, case.conflict.entry
+        if entry is None:
+            return None
+        for recent in self._insertions.recent():
+            if attempt.started - recent.at > TRANSACTION:
+                return None
+            own = recent.trace is attempt.trace and recent.at == attempt.started
+            if not own and _may_offer(case, recent, entry) and self._offers(case, recent, entry):
+                return recent
+        return None
+
+    def _offers(self, case: _Case, recent: Recent, entry: str) -> bool:
+        table = case.conflict.table
+        if table is None or fold(head(recent.text).table or "") != fold(table):
+            return False
+        if not self._text.take(len(recent.text)):
+            return False
+        return offers(_read(recent.text, case.facts), recent.parameters, case.columns, entry)
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # Entries that were in conflict
+
+    def _was_in_conflict(self, case: _Case) -> bool:
+        """Tell whether the same entry was in conflict a while before this statement was sent."""
+        before = self._conflict_before(case.conflict)
+        return case.conflict.entry is not None and before is not None and case.attempt.started - before > CLOSE
+
+    def _conflict_before(self, conflict: Conflict) -> float | None:
+        key = _entry_key(conflict)
+        return self._entries.get(key) or self._old_entries.get(key)
+
+    def _remember(self, case: _Case) -> None:
+        if case.conflict.entry is None:
+            return
+        key = _entry_key(case.conflict)
+        self._entries[key] = self._conflict_before(case.conflict) or case.now
+        if len(self._entries) >= ENTRIES:
+            self._old_entries, self._entries = self._entries, {}
+
+
+def _read(text: bytes, facts: KeyFacts | None) -> Offered:
+    offered = read_offered(text)
+    if offered.columns is None and facts is not None and offered.rows:
+        return Offered(tuple(map(fold, facts.listed)), offered.rows, offered.whole)
+    return offered
+
+
+def _may_offer(case: _Case, recent: Recent, entry: str) -> bool:
+    """Tell whether an insert mentions the entry; of an older one only in the same letter case, which is quick."""
+    if case.attempt.started - recent.at < CLOSE or recent.parameters or "-" in entry:
+        return mentions(recent.text, recent.parameters, entry)
+    return entry.encode("utf-8", "surrogateescape") in recent.text
+
+
+def _entry_key(conflict: Conflict) -> int:
+    return hash((conflict.schema, conflict.table, conflict.key, conflict.entry))
+
+
+def _is_own(conflict: Conflict, attempt: Attempt) -> bool:
+    """Tell whether the conflict is on the statement's own table, and not on one that a trigger writes to."""
+    table = head(attempt.text).table
+    return table is not None and conflict.table is not None and fold(table) == fold(conflict.table)
+
+
+def _is_twice(case: _Case) -> bool:
+    """Tell whether two rows of the statement offer the same entry, and it is the one in conflict."""
+    entry = case.conflict.entry
+    if len(case.offered.rows) < 2 or not case.columns or entry is None:
+        return False
+    seen: set[tuple[str, ...]] = set()
+    for row in case.offered.rows:
+        values = entry_of(case.offered, row, case.columns)
+        if values is None:
+            continue
+        if values in seen and _is_entry(case, row, entry):
+            return True
+        seen.add(values)
+    return False
+
+
+def _is_entry(case: _Case, row: tuple[object, ...], entry: str) -> bool:
+    written = []
+    for column in case.columns:
+        index = case.offered.index(column)
+        value = row[index] if index is not None else None
+        written.append(getattr(value, "text", None) or "")
+    return same_value("-".join(written), entry)
+
+
+def _is_generated(case: _Case) -> bool:
+    """Tell whether the server made up the value in conflict."""
+    entry, facts, offered = case.conflict.entry, case.facts, case.offered
+    if entry is None or not entry.isdigit() or not offered.rows:
+        return False
+    if facts is not None:
+        column = facts.auto_increment
+        if column is None or facts.columns is None or [fold(name) for name in facts.columns] != [fold(column)]:
+            return False
+        index = offered.index(column)
+        if offered.columns is None:
+            return False
+        return index is None or any(row[index].generated for row in offered.rows if index < len(row))
+    return case.conflict.key == "PRIMARY" and offered.whole and not _may_be_written(case, entry)
+
+
+def _may_be_written(case: _Case, entry: str) -> bool:
+    """Tell whether a value of the statement may be the entry."""
+    if case.offered.columns is None:
+        return True
+    values = [value for row in case.offered.rows for value in row]
+    if any(value.expression or (value.text is not None and same_value(value.text, entry)) for value in values):
+        return True
+    hidden = any(value.parameter for value in values)
+    parameters = case.attempt.parameters
+    return hidden and (not parameters or mentions(b"", parameters, entry))
+
+
+def _has_looked(case: _Case) -> bool:
+    """Tell whether the session has just looked for the entry with a SELECT on the table."""
+    entry, table = case.conflict.entry, case.conflict.table
+    if entry is None or table is None:
+        return False
+    return any(mentions_table(payload, table) and mentions(payload, payload, entry) for payload in case.attempt.before)

@@ -1,0 +1,200 @@
+"""The last conflicts one by one, and what they come to for each key.
+
+No value in conflict is kept here as it is unless the configuration says so: an entry is a keyed hash, a statement its
+sample without values. Everything is bounded: conflicts and keys by number, the rest by sketches.
+"""
+
+import hashlib
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from proxy.conflicts.conflict import Cause, Conflict, Outcome
+from proxy.conflicts.history import History
+from proxy.conflicts.labels import OTHER, printable, statement_label
+from proxy.conflicts.sketch import SpaceSaving
+
+SIZE: Final = 1_000
+"""Conflicts that are kept one by one."""
+MAX_KEYS: Final = 1_000
+"""Keys that are counted on their own; of more, the one that has been at rest for longest is given up."""
+MAX_SAMPLES: Final = 8
+"""Statements of different shapes that are counted for a key."""
+
+
+class KeyName(NamedTuple):
+    """A unique index by its names; "" where the schema or the table is not known."""
+
+    schema: str
+    table: str
+    key: str
+
+    @property
+    def id(self) -> str:
+        """A short name for addresses: 12 hexadecimal digits."""
+        return hashlib.blake2b("\0".join(self).encode(), digest_size=6).hexdigest()
+
+    def __str__(self) -> str:
+        return ".".join(part for part in self if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One conflict as it is shown.
+
+    id: counts up from 1. at: seconds since the epoch. client: the client's address. entry: the value in conflict, as a
+    hash unless values are to be shown; None if the server told none. latency: seconds. sample: the statement without
+    values; digest: its hash.
+    """
+
+    id: int
+    at: float
+    thread_id: int
+    user: str
+    client: str
+    name: KeyName
+    columns: tuple[str, ...]
+    entry: str | None
+    statement: str
+    digest: str
+    sample: str
+    outcome: Outcome
+    rule: str | None
+    cause: Cause
+    errno: int
+    latency: float | None
+    count: int
+
+
+class KeyStats:
+    """What the conflicts on one key come to.
+
+    Attributes:
+        columns: the key's columns, as far as they are known.
+        first, last: when the first and the last conflict were, in seconds since the epoch.
+        outcomes, causes, rules: how many conflicts there were of each; `rules` by name, "" for none.
+        users: the most frequent ones.
+        entries: the most frequent ones, as they are shown.
+        samples: statements without their values.
+    """
+
+    __slots__ = (
+        "causes", "columns", "count", "entries", "first", "history", "last", "name", "outcomes", "rules", "samples",
+        "users",
+    )  # fmt: skip
+
+    def __init__(self, name: KeyName, at: float) -> None:
+        self.name = name
+        self.columns: tuple[str, ...] = ()
+        self.count = 0
+        self.first = at
+        self.last = at
+        self.outcomes: dict[Outcome, int] = {}
+        self.causes: dict[Cause, int] = {}
+        self.rules: dict[str, int] = {}
+        self.history = History()
+        self.users = SpaceSaving(MAX_SAMPLES)
+        self.entries = SpaceSaving()
+        self.samples = SpaceSaving(MAX_SAMPLES)
+
+    def add(self, record: Record) -> None:
+        """Count a conflict."""
+        count = record.count
+        self.count += count
+        self.last = record.at
+        if record.columns:
+            self.columns = record.columns
+        self.outcomes[record.outcome] = self.outcomes.get(record.outcome, 0) + count
+        self.causes[record.cause] = self.causes.get(record.cause, 0) + count
+        rule = record.rule or ""
+        self.rules[rule] = self.rules.get(rule, 0) + count
+        self.history.add(record.at, count)
+        self.users.add(record.user, count)
+        if record.entry is not None:
+            self.entries.add(record.entry, count)
+        if record.sample:
+            self.samples.add(record.sample, count)
+
+    def absorb(self, other: "KeyStats") -> None:
+        """Add the counts of a key that is given up."""
+        self.count += other.count
+        for outcome, count in other.outcomes.items():
+            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + count
+        for cause, count in other.causes.items():
+            self.causes[cause] = self.causes.get(cause, 0) + count
+
+
+class Journal:
+    """Keeps the last conflicts, and the counts of the keys that had any of late.
+
+    size: how many conflicts. max_keys: how many keys.
+    """
+
+    def __init__(self, size: int = SIZE, max_keys: int = MAX_KEYS) -> None:
+        self._records: deque[Record] = deque(maxlen=size)
+        self._max_keys = max(max_keys, 1)
+        self._keys: OrderedDict[KeyName, KeyStats] = OrderedDict()
+        self._ids: dict[str, KeyName] = {}
+        self.others: KeyStats | None = None
+        """What the keys that were given up come to."""
+        self.total = 0
+        """All conflicts, rows counted each."""
+        self._last_id = 0
+
+    def add(self, conflict: Conflict, entry: str | None) -> None:
+        """Keep a conflict; entry: what is shown of the value in conflict."""
+        self._last_id += 1
+        self.total += conflict.count
+        name = KeyName(printable(conflict.schema or ""), printable(conflict.table or ""), printable(conflict.key))
+        record = Record(
+            id=self._last_id,
+            at=conflict.at,
+            thread_id=conflict.thread_id,
+            user=printable(conflict.user),
+            client=conflict.client,
+            name=name,
+            columns=conflict.columns,
+            entry=entry,
+            statement=statement_label(conflict.statement),
+            digest=conflict.digest,
+            sample=conflict.sample,
+            outcome=conflict.outcome,
+            rule=conflict.rule,
+            cause=conflict.cause,
+            errno=conflict.errno,
+            latency=conflict.latency,
+            count=conflict.count,
+        )
+        self._records.append(record)
+        self._stats(record).add(record)
+
+    def records(self, name: KeyName | None = None) -> Iterator[Record]:
+        """Give the conflicts that are kept, the newest first; of one key, or all."""
+        return (record for record in reversed(self._records) if name is None or record.name == name)
+
+    def keys(self) -> list[KeyStats]:
+        """Give the keys, the one with most conflicts first."""
+        return sorted(self._keys.values(), key=lambda stats: (-stats.count, stats.name))
+
+    def key(self, key_id: str) -> KeyStats | None:
+        """Give a key by its id."""
+        name = self._ids.get(key_id)
+        return None if name is None else self._keys.get(name)
+
+    def _stats(self, record: Record) -> KeyStats:
+        stats = self._keys.get(record.name)
+        if stats is None:
+            if len(self._keys) >= self._max_keys:
+                self._give_up()
+            stats = self._keys[record.name] = KeyStats(record.name, record.at)
+            self._ids[record.name.id] = record.name
+        self._keys.move_to_end(record.name)
+        return stats
+
+    def _give_up(self) -> None:
+        name, stats = self._keys.popitem(last=False)
+        self._ids.pop(name.id, None)
+        if self.others is None:
+            self.others = KeyStats(KeyName(OTHER, OTHER, OTHER), stats.first)
+        self.others.absorb(stats)
