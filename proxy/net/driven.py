@@ -18,6 +18,10 @@ class DrivenSession(Protocol):
     def idle(self) -> bool:
         """Whether no reply is due and nothing of the client's waits, so that an end now would break nothing off."""
 
+    @property
+    def answered(self) -> bool:
+        """Whether no reply is due, so that the backend may hear of the client's end at once."""
+
     def backend_connected(self, secure: bool) -> None:
         """Take note of the backend's connection; secure: it needs no TLS to be private (a Unix socket)."""
 

@@ -71,6 +71,7 @@ class Pair:
     """
 
     __slots__ = (
+        "_awaited",
         "_backend",
         "_backend_reader",
         "_chosen",
@@ -87,7 +88,6 @@ class Pair:
         "_tasks",
         "_timer",
         "_trying",
-        "_when_idle",
         "client",
     )
 
@@ -110,7 +110,7 @@ class Pair:
         self._ended = False
         self._login = True
         self._tasks: set[asyncio.Task[None]] = set()
-        self._when_idle: Callable[[], None] | None = None
+        self._awaited: tuple[Callable[[], bool], Callable[[], None]] | None = None
         limits = settings.limits
         self._trying: Backend | None = None
         self._chosen: Backend | None = None
@@ -190,7 +190,7 @@ class Pair:
 
     def close_when_idle(self) -> None:
         """Close as soon as no reply is due."""
-        self._do_when_idle(self.close)
+        self._do_when(self._is_idle, self.close)
 
     def refuse(self, reason: str) -> None:
         """End the session because of what the client sent, or did not send, before it."""
@@ -251,7 +251,7 @@ class Pair:
         if backend is not None:
             self._settings.backends.reached(backend)
         self._greeted.set_result(None)
-        feed = self._session.backend_data if self._when_idle is None else self._backend_data_watched
+        feed = self._session.backend_data if self._awaited is None else self._backend_data_watched
         self._backend_reader.feed_to(feed)
         # Not before: a backend that does not answer is to be called unreachable, not the client slow.
         self._set_timer(self._settings.limits.login_timeout, self.time_out)
@@ -350,7 +350,7 @@ class Pair:
         # Replies that are due still go to the client, who may have closed one direction only; and as long as one is due
         # the session may have something of its own to ask the backend. But a client that is gone is not waited for.
         self._set_timer(self._settings.half_closed_timeout, self._backend.end_writing)
-        self._do_when_idle(self._pass_client_end_on)
+        self._do_when(self._is_answered, self._pass_client_end_on)
         return True
 
     def _backend_ended(self) -> bool:
@@ -360,18 +360,24 @@ class Pair:
         if not self._backend.end_writing():
             self._client_lost("connection closed")
 
-    def _do_when_idle(self, action: Callable[[], None]) -> None:
-        if self._session.idle:
+    def _is_idle(self) -> bool:
+        return self._session.idle
+
+    def _is_answered(self) -> bool:
+        return self._session.answered
+
+    def _do_when(self, ready: Callable[[], bool], action: Callable[[], None]) -> None:
+        if ready():
             action()
         else:
-            self._when_idle = action
+            self._awaited = ready, action
             if self._chosen is not None:
                 self._backend_reader.feed_to(self._backend_data_watched)
 
     def _backend_data_watched(self, data: bytes) -> None:
         self._session.backend_data(data)
-        if self._when_idle is not None and self._session.idle:
-            action, self._when_idle = self._when_idle, None
+        if self._awaited is not None and self._awaited[0]():
+            action, self._awaited = self._awaited[1], None
             action()
 
     def _fault(self, error: Exception) -> None:

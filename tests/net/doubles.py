@@ -30,6 +30,7 @@ class ScriptedSession:
         self.result: str | None = None
         self.reason = ""
         self.idle = True
+        self.broken_off = False
         self.login = True
         self.events: list[str] = []
         self.received: list[bytes] = []
@@ -43,6 +44,10 @@ class ScriptedSession:
             b"DONE": self._done,
             b"FAIL": self._fail,
         }
+
+    @property
+    def answered(self) -> bool:
+        return self.idle or self.broken_off
 
     def note(self, event: str) -> None:
         self.events.append(event)

@@ -167,6 +167,16 @@ async def test_a_client_that_closes_its_direction_still_gets_the_reply() -> None
         assert await client.rest() == b"done last words"
 
 
+async def test_a_client_that_ends_in_the_middle_of_a_packet_is_not_waited_for() -> None:
+    async with backend() as server, stage(server.address) as running:
+        client, behind, session = await logged_in(running, server)
+        session.idle, session.broken_off = False, True
+        client.send(b"quest")
+        client.writer.write_eof()
+        assert await behind.rest() == b"quest"
+        await behind.close()
+
+
 async def test_a_client_that_is_gone_is_not_waited_for() -> None:
     async with backend() as server, stage(server.address, half_closed_timeout=0.05) as running:
         client, behind, session = await logged_in(running, server)

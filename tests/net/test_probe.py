@@ -1,12 +1,14 @@
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from proxy.config import Address
-from proxy.net.probe import probe
+from proxy.config import Address, UnixAddress
+from proxy.net.probe import probe, probe_any
 from tests.net.doubles import LOCALHOST, packet
 
 GREETING = b"\x0a8.4.0\0" + bytes(4) + b"8 bytes." + b"\0\xff\xf7\xff\x02\0\xff\xdf\x15" + bytes(10) + b"12 bytes....\0"
@@ -94,3 +96,22 @@ async def test_a_real_server_counts_no_failed_handshake(server: Any) -> None:
     before = await asyncio.to_thread(failed)
     assert await probe(Address(server.host, server.port)) is None
     assert await asyncio.to_thread(failed) == before
+
+
+async def test_one_of_several_is_enough() -> None:
+    refused = packet(b"\xff\x15\x04#28000Access denied", 2)
+    gone, missing = Address(LOCALHOST, 1), UnixAddress(Path("/missing"))
+    async with answering(packet(GREETING + PLUGIN), refused) as (address, heard):
+        assert await probe_any([gone, address, missing], b"PROXY UNKNOWN\r\n") is None
+    assert heard[0].startswith(b"PROXY UNKNOWN\r\n")
+    assert await probe_any([gone, missing]) == (
+        "The backend 127.0.0.1:1 cannot be reached: Connection refused. "
+        "The backend unix:/missing cannot be reached: No such file or directory."
+    )
+
+
+async def test_one_that_is_silent_is_not_waited_for() -> None:
+    refused = packet(b"\xff\x15\x04#28000Access denied", 2)
+    with socket.create_server((LOCALHOST, 0)) as silent:
+        async with answering(packet(GREETING + PLUGIN), refused) as (address, _heard):
+            assert await probe_any([Address(*silent.getsockname()), address]) is None

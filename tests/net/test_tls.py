@@ -6,11 +6,19 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from proxy.config import Address, BackendTls, BackendTlsMode, ClientTls, ClientTlsMode, UnixAddress
 from proxy.net.certificates import Certificate
 from proxy.net.pair import BackendTlsContext
-from proxy.net.tls import TlsError, backend_context, client_context
+from proxy.net.tls import TlsError, backend_context, client_context, rsa_key
 from tests.net.doubles import Backend, Peer, ScriptedSession, Stage, backend, limits, packet, stage
 
 
@@ -312,3 +320,31 @@ async def _encrypt_both(
     assert await client.read(len(b"encrypted")) == b"encrypted"
     client.send(packet(b"DONE"))
     return client, behind, session
+
+
+def test_the_rsa_key_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "rsa.pem"
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()))
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    assert rsa_key(ClientTls(rsa_key=path)).public_pem == public
+    assert rsa_key(ClientTls()).public_pem != rsa_key(ClientTls()).public_pem
+
+
+@pytest.mark.parametrize("what", ["missing", "noise", "public", "encrypted", "elliptic", "short"])
+def test_an_rsa_key_that_cannot_be_used(tmp_path: Path, what: str) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    form = PrivateFormat.PKCS8
+    elliptic = ec.generate_private_key(ec.SECP256R1())
+    pems = {
+        "noise": b"noise",
+        "public": key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+        "encrypted": key.private_bytes(Encoding.PEM, form, BestAvailableEncryption(b"secret")),
+        "elliptic": elliptic.private_bytes(Encoding.PEM, form, NoEncryption()),
+        "short": key.private_bytes(Encoding.PEM, form, NoEncryption()),
+    }
+    path = tmp_path / "rsa.pem"
+    if what in pems:
+        path.write_bytes(pems[what])
+    with pytest.raises(TlsError, match=r"cannot use the key in .*rsa\.pem: "):
+        rsa_key(ClientTls(rsa_key=path))
