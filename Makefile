@@ -31,6 +31,7 @@ demo: install
 
 test: check
 	$(BIN)/python -m tests.servers fetch
+	$(BIN)/python -m tests.clients
 	$(BIN)/python -m pytest --cov --cov-report=term
 
 check: $(DEVELOPMENT)
