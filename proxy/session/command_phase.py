@@ -160,6 +160,11 @@ class CommandPhase:
         return not self._pending and self._from_client.empty
 
     @property
+    def answered(self) -> bool:
+        """Whether the backend waits for the client: for a command, a file, or the next step of a login."""
+        return not self._pending or self._infile or self._auth is not None
+
+    @property
     def user(self) -> str:
         """Who is logged in."""
         return self._login.user

@@ -59,6 +59,11 @@ class CompressedPhase:
         return self._phase.idle
 
     @property
+    def answered(self) -> bool:
+        """Whether the backend waits for the client."""
+        return self._phase.answered
+
+    @property
     def user(self) -> str:
         """Who is logged in."""
         return self._phase.user

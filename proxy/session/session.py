@@ -40,6 +40,11 @@ class Session:
         return self._commands is not None and not self._relaying and self._commands.idle
 
     @property
+    def answered(self) -> bool:
+        """Whether the backend may hear of the client's end now: as far as is known, it waits for the client."""
+        return self._relaying or self._commands is None or self._commands.answered
+
+    @property
     def thread_id(self) -> int:
         """The backend's id of the connection; 0 before its greeting."""
         return self._login.thread_id

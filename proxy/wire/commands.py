@@ -71,5 +71,8 @@ _KNOWN: dict[int, tuple[str, Shape]] = {
     STMT_BULK_EXECUTE: ("stmt_bulk_execute", Shape.RESULTS),
 }
 
+# Commands without a reply that have at least so many bytes; MySQL answers a shorter one with ERR 1835.
+SHORTEST_UNANSWERED = {STMT_SEND_LONG_DATA: 7, STMT_CLOSE: 5}
+
 NAMES: tuple[str, ...] = tuple(_KNOWN[code][0] if code in _KNOWN else "unknown" for code in range(256))
 SHAPES: tuple[Shape, ...] = tuple(_KNOWN[code][1] if code in _KNOWN else Shape.RAW for code in range(256))

@@ -293,6 +293,9 @@ class ReplyTracker:
         return Event.PART if self.part is not Part.IDLE else Event.END
 
     def _definitions_end(self, payload: bytes) -> Event:
+        if payload[0] == OK and not self._sections:
+            # MySQL 9.7 ends a result here, without rows, where a statement that once had a cursor is run without one
+            return self._ok(payload)
         self.status = status = eof_status(payload)
         # MySQL sets MORE_RESULTS for the values of a procedure's OUT parameters only here, not in the EOF behind them
         self._more = status & cap.STATUS_MORE_RESULTS if status & cap.STATUS_PS_OUT_PARAMS else 0
