@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	command -v $$python >/dev/null 2>&1 \
 	&& $$python -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' && echo $$python && break; done)
 
-.PHONY: help install demo test check format lock clean
+.PHONY: help install demo test check bench format lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make demo      install, then run the proxy on an embedded server with some traffic"
 	@echo "make test      install with the tools, fetch real servers, then check and run every test"
 	@echo "make check     linters, formatting, types and the import contract only"
+	@echo "make bench     measure the proxy beside others; BENCH=--quick takes two minutes, BENCH=--help tells the rest"
 	@echo "make format    put the code into the one format"
 	@echo "make lock      pin the newest versions of all dependencies"
 	@echo "make clean     remove .venv and what the tools left behind"
@@ -39,6 +40,9 @@ check: $(DEVELOPMENT)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(DEVELOPMENT)
+	$(BIN)/python -m tests.bench $(BENCH)
 
 format: $(DEVELOPMENT)
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,1 @@
+"""Measures Keyclash beside other proxies, in front of one MySQL server: `python -m tests.bench --help`."""

@@ -1,0 +1,153 @@
+"""`python -m tests.bench`: measure, print one table, and write build/bench.json and build/bench.svg."""
+
+import argparse
+import json
+import os
+import platform
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+
+from proxy.config import Address
+from proxy.run.process import raise_open_files_limit
+from tests.bench.goals import Goal, goals
+from tests.bench.loads import LoadError, Site, put_certificates
+from tests.bench.peers import RECIPES, ROOT, TWO_WORKERS, Kind, Peer, PeerError, Recipe, knows_workers, running, started
+from tests.bench.picture import picture
+from tests.bench.report import goals_table, results_table
+from tests.bench.results import Results
+from tests.bench.tables import filled_server
+from tests.bench.workloads import Workload, workloads
+from tests.servers.launch import Server
+
+console = Console(width=None if sys.stdout.isatty() else 140)
+
+
+def main() -> None:
+    """Do what the command line says; ends with 1 if something could not be measured."""
+    options = _options()
+    wanted = [workload for workload in workloads(quick=options.quick) if _is_wanted(workload, options.only)]
+    if options.list:
+        console.print("\n".join(workload.name for workload in wanted))
+        return
+    raise_open_files_limit()
+    began = time.monotonic()
+    with ExitStack() as stack:
+        server = stack.enter_context(filled_server())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="keyclash-bench-")))
+        bench = Bench(stack, Site(server, folder), options.peer, options.seconds)
+        for number in range(options.rounds):
+            bench.round(number, wanted)
+    reached = goals(bench.results)
+    console.print(results_table(bench.results))
+    console.print(goals_table(reached))
+    _write(options, server, bench.results, reached, time.monotonic() - began)
+    raise SystemExit(bool(bench.failures))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short round of the most important workloads")
+    parser.add_argument("--only", action="append", metavar="REGEX", help="workloads whose names match; may be repeated")
+    parser.add_argument("--list", action="store_true", help="print the workloads' names and end")
+    parser.add_argument("--rounds", type=int, help="how often all is measured [5; quick: 1]")
+    parser.add_argument("--seconds", type=float, help="how long each measurement takes [3; quick: 1]")
+    parser.add_argument(
+        "--peer",
+        action="append",
+        type=running,
+        default=[],
+        metavar="NAME=HOST:PORT",
+        help="a proxy in front of the server that KEYCLASH_TEST_MYSQL names; may be repeated",
+    )
+    parser.add_argument("--output", type=Path, default=ROOT / "build", help="where the files go [build]")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (1 if options.quick else 5)
+    options.seconds = options.seconds or (1 if options.quick else 3)
+    return options
+
+
+def _is_wanted(workload: Workload, patterns: Sequence[str] | None) -> bool:
+    return patterns is None or any(re.search(pattern, workload.name) for pattern in patterns)
+
+
+class Bench:
+    """The peers that run, and what was measured of them."""
+
+    def __init__(self, stack: ExitStack, site: Site, others: Sequence[Peer], seconds: float) -> None:
+        self.failures: list[str] = []
+        self._site = site
+        self._seconds = seconds
+        self._address = Address(site.server.host, site.server.port)
+        self._recipes: dict[str, Recipe] = {}
+        self._certificates = put_certificates(site.folder)
+        own = [peer for recipe in _recipes() if (peer := self._start(stack, recipe))]
+        self._peers = [*own, *others, Peer("direct", Kind.DIRECT, self._address, None)]
+        self.results = Results({peer.name: peer.kind for peer in self._peers})
+
+    def round(self, number: int, wanted: Sequence[Workload]) -> None:
+        """Measure everything once; each round begins with another peer, so that none is always the first."""
+        for workload in wanted:
+            peers = [peer for peer in self._peers if workload.peers(peer)]
+            if workload.fresh and number:
+                continue  # memory does not change from round to round
+            first = number % max(1, len(peers))
+            for peer in peers[first:] + peers[:first]:
+                console.print(f"[dim]round {number + 1}: {workload.name}, {peer.name}[/]", highlight=False)
+                try:
+                    self._measure(workload, peer)
+                except (LoadError, PeerError, OSError) as error:
+                    self._failed(f"{workload.name}, {peer.name}: {error}")
+
+    def _measure(self, workload: Workload, peer: Peer) -> None:
+        with ExitStack() as stack:
+            recipe = self._recipes.get(peer.name)
+            if workload.fresh and recipe is not None:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="keyclash-peer-")))
+                peer = stack.enter_context(started(recipe, folder / "peer", self._address, self._certificates))
+            self.results.add(workload.name, peer.name, workload.load.measure(peer, self._site, self._seconds))
+
+    def _start(self, stack: ExitStack, recipe: Recipe) -> Peer | None:
+        try:
+            peer = stack.enter_context(
+                started(recipe, self._site.folder / recipe.name, self._address, self._certificates)
+            )
+        except (PeerError, RuntimeError) as error:
+            self._failed(f"{recipe.name} is left out: {error}")
+            return None
+        self._recipes[recipe.name] = recipe
+        return peer
+
+    def _failed(self, what: str) -> None:
+        console.print(what, style="red", markup=False)
+        self.failures.append(what)
+
+
+def _recipes() -> Sequence[Recipe]:
+    return (*RECIPES, TWO_WORKERS) if knows_workers() else RECIPES
+
+
+def _write(options: argparse.Namespace, server: Server, results: Results, reached: Sequence[Goal], took: float) -> None:
+    document = {
+        "machine": {"system": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()},
+        "server": server.version_text,
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+        "took_seconds": round(took),
+        "workloads": results.as_json(),
+        "goals": [{"goal": goal.name, "value": goal.value, "bound": goal.bound, "met": goal.met} for goal in reached],
+    }
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "bench.json").write_text(json.dumps(document, indent=1) + "\n")
+    (options.output / "bench.svg").write_text(picture(results))
+    console.print(f"{options.output / 'bench.json'} and bench.svg, after {took:.0f} s", highlight=False)
+
+
+if __name__ == "__main__":
+    main()
