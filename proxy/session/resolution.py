@@ -34,6 +34,7 @@ from proxy.wire import capabilities as cap
 from proxy.wire import commands
 from proxy.wire.answers import Err, Ok, info, parse_err, with_affected_rows
 
+ER_LOCK_DEADLOCK: Final = 1213
 ER_DATA_OUT_OF_RANGE: Final = 1690
 _MARKER: Final = b"%d" % MARKER
 _RESOLVABLE: Final = frozenset({ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME})
@@ -265,7 +266,7 @@ class Resolver:
         if made is None or conflicted is None:
             return payload
         refused = _is_guard(error)
-        self._count(command, made, "refused" if refused else "error")
+        self._count(command, made, _result_of(error))
         latency = self._clock() - conflicted.at
         outcome = Outcome.REFUSED if refused else Outcome.FAILED
         self._record(conflicted, outcome, made.rule, statement.head, statement.schema, latency=latency)
@@ -282,7 +283,7 @@ class Resolver:
         if made is None:
             return payload
         refused = _is_guard(error)
-        self._count(command, made, "refused" if refused else "error")
+        self._count(command, made, _result_of(error))
         if refused or error.number in _CHANGED_NOTHING:
             command.stage = Stage.ORIGINAL
             command.rule_error = 0 if refused else error.number
@@ -374,6 +375,13 @@ def _is_own(conflicted: Conflicted, head: Head) -> bool:
 
 def _is_guard(error: Err) -> bool:
     return error.number == ER_DATA_OUT_OF_RANGE and _MARKER in error.message
+
+
+def _result_of(error: Err) -> str:
+    """Say how a rule's statement has failed, for the counters."""
+    if _is_guard(error):
+        return "refused"
+    return "deadlock" if error.number == ER_LOCK_DEADLOCK else "error"
 
 
 def _is_exhausted(duplicate: Duplicate, text: bytes) -> bool:

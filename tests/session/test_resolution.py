@@ -239,6 +239,7 @@ def test_any_other_error_is_the_client_s(number: int, state: str) -> None:
             backend >> error(number, "the transaction may be gone", state)
             client << error(number, "the transaction may be gone", state)
             assert talk.outcomes == [("failed", 1)]
+            assert talk.rewrites == {"deadlock" if number == 1213 else "error": 1}
 
     run()
 
@@ -345,6 +346,7 @@ def test_always_and_any_other_error(delivery: Delivery) -> None:
             backend >> failure
             client << failure
         assert talk.outcomes == [("returned", 1)]
+        assert talk.rewrites == {"deadlock": 1, "error": 1}
 
 
 @cut_everywhere
