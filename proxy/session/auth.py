@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from proxy.wire.errors import ProtocolError
 from proxy.wire.framing import frame
 from proxy.wire.rsa import RsaKey, encrypt_password
 
@@ -50,12 +51,23 @@ class AuthTerms:
         backend_secure: the backend's connection is private: it takes a password in the clear.
         rsa: the proxy's key, for clients that are not.
         backend_public_key: the backend's key, if it is pinned.
+        client_on_socket: the client's connection is private as a Unix socket, not by TLS.
+        backend_on_socket: the same of the backend's connection.
     """
 
     client_secure: bool
     backend_secure: bool
     rsa: RsaKey
     backend_public_key: bytes | None
+    client_on_socket: bool = False
+    backend_on_socket: bool = False
+
+    def secure(self, plugin: str) -> tuple[bool, bool]:
+        """Tell whether this plugin's password goes in the clear from the client, and to the backend."""
+        if plugin != _SHA256:
+            return self.client_secure, self.backend_secure
+        # It trusts TLS alone; measured on MySQL 9.7, and the same in its clients.
+        return self.client_secure and not self.client_on_socket, self.backend_secure and not self.backend_on_socket
 
 
 class AuthRelay:
@@ -108,11 +120,17 @@ class AuthRelay:
             ProtocolError: the password is not encrypted for the proxy's key.
         """
         self._client_next = sequence + 1
-        if self._terms.client_secure == self._terms.backend_secure:
+        if self._expecting is not _Expecting.PASSWORD:
             return self._for_backend(payload)
-        if self._expecting is _Expecting.PASSWORD:
-            return self._password_from_client(payload)
-        return self._for_backend(payload)
+        match self._terms.secure(self._plugin):
+            case (True, True):
+                return self._for_backend(payload)
+            case (False, True):
+                return self._decrypted(payload)
+            case (True, False):
+                return self._encrypted(payload)
+            case _:
+                return self._encrypted_anew(payload)
 
     def from_backend(self, sequence: int, payload: bytes) -> bytes:
         """Take a packet of the backend's; return the packet for the client, or nothing.
@@ -155,23 +173,35 @@ class AuthRelay:
         if self._plugin == _SHA256:
             self._expecting = _Expecting.PASSWORD
 
-    def _password_from_client(self, payload: bytes) -> bytes:
-        request = _KEY_REQUEST[self._plugin]
-        if self._terms.backend_secure:
-            if payload == request:
-                self._to_client(self._for_client(bytes((_MORE_DATA,)) + self._terms.rsa.public_pem))
-                return b""
-            self._expecting = _Expecting.NOTHING
-            encrypted = len(payload) == self._terms.rsa.size
-            return self._for_backend(self._terms.rsa.decrypt_password(payload, self._nonce) if encrypted else payload)
+    def _decrypted(self, payload: bytes) -> bytes:
+        """Take what a client without TLS sends for a password, for a backend that takes it in the clear."""
+        if payload == _KEY_REQUEST[self._plugin]:
+            self._to_client(self._for_client(bytes((_MORE_DATA,)) + self._terms.rsa.public_pem))
+            return b""
         self._expecting = _Expecting.NOTHING
-        if payload in _EMPTY_PASSWORD:
-            return self._for_backend(payload)
+        encrypted = len(payload) == self._terms.rsa.size
+        return self._for_backend(self._terms.rsa.decrypt_password(payload, self._nonce) if encrypted else payload)
+
+    def _encrypted(self, password: bytes) -> bytes:
+        """Take a password in the clear, for a backend that wants it encrypted for its key."""
+        self._expecting = _Expecting.NOTHING
+        if password in _EMPTY_PASSWORD:
+            return self._for_backend(password)
         if self._terms.backend_public_key is not None:
-            return self._for_backend(encrypt_password(payload, self._nonce, self._terms.backend_public_key))
-        self._password = payload
+            return self._for_backend(encrypt_password(password, self._nonce, self._terms.backend_public_key))
+        self._password = password
         self._expecting = _Expecting.KEY
-        return self._for_backend(request)
+        return self._for_backend(_KEY_REQUEST[self._plugin])
+
+    def _encrypted_anew(self, payload: bytes) -> bytes:
+        """Relay an encrypted password; one for the proxy's key, pinned by the client, is made one for the backend's."""
+        if len(payload) != self._terms.rsa.size:
+            return self._for_backend(payload)
+        try:
+            password = self._terms.rsa.decrypt_password(payload, self._nonce)
+        except ProtocolError:  # it is for the backend's key
+            return self._for_backend(payload)
+        return self._encrypted(password)
 
     def _for_client(self, payload: bytes) -> bytes:
         packet = frame(payload, self._client_next)

@@ -269,6 +269,8 @@ class LoginPhase:
             backend_secure=backend_tls or self.backend_secure,
             rsa=self._settings.rsa,
             backend_public_key=self._settings.backend_public_key,
+            client_on_socket=not self._client_tls,
+            backend_on_socket=not backend_tls,
         )
         if backend_tls and not greeting.capabilities & cap.SSL:
             self.refuse(2026, "HY000", "SSL connection error: the backend does not offer TLS, which the proxy requires")

@@ -256,3 +256,78 @@ def test_a_change_of_user_between_unlike_sides(delivery: Delivery) -> None:
         backend << query("DO 1")
         backend >> ok()
         client << ok()
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Neither side with TLS
+
+
+def unencrypted(talk: Talk, *, backend_on_socket: bool = False) -> None:
+    """Let the client's response arrive, with TLS on neither side."""
+    client, backend = talk
+    talk.session.backend_connected(secure=backend_on_socket)
+    backend >> packets(MYSQL_GREETING, sequence=0)
+    client.said.clear()
+    client >> packets(RESPONSE)
+    backend << packets(RESPONSE)
+
+
+@cut_everywhere
+def test_a_password_for_the_proxys_key_is_encrypted_anew(delivery: Delivery) -> None:
+    with conversation(delivery, backend_tls=BackendTlsMode.DISABLED) as talk:
+        client, backend = talk
+        unencrypted(talk)
+        backend >> packets(FULL, sequence=2)
+        client << packets(FULL, sequence=2)
+        client >> packets(encrypt_password(b"secret\0", MYSQL_NONCE, RSA.public_pem), sequence=3)
+        backend << packets(b"\2", sequence=3)
+        backend >> packets(b"\1" + SERVER.public_pem, sequence=4)
+        assert client.hears_nothing
+        ((sequence, encrypted),) = split_packets(bytes(backend.said))
+        backend.said.clear()
+        assert (sequence, SERVER.decrypt_password(encrypted, MYSQL_NONCE)) == (5, b"secret\0")
+        backend >> ok(sequence=6)
+        client << ok(sequence=4)
+
+
+@cut_everywhere
+def test_a_password_for_the_backends_key_is_relayed(delivery: Delivery) -> None:
+    with conversation(delivery, backend_tls=BackendTlsMode.DISABLED) as talk:
+        client, backend = talk
+        unencrypted(talk)
+        backend >> packets(FULL, sequence=2)
+        client << packets(FULL, sequence=2)
+        client >> packets(b"\2", sequence=3)
+        backend << packets(b"\2", sequence=3)
+        backend >> packets(b"\1" + SERVER.public_pem, sequence=4)
+        client << packets(b"\1" + SERVER.public_pem, sequence=4)
+        encrypted = packets(encrypt_password(b"secret\0", MYSQL_NONCE, SERVER.public_pem), sequence=5)
+        client >> encrypted
+        backend << encrypted
+
+
+def test_a_unix_socket_takes_the_password_in_the_clear() -> None:
+    with conversation(Delivery(), backend_tls=BackendTlsMode.PREFERRED) as talk:
+        client, backend = talk
+        unencrypted(talk, backend_on_socket=True)
+        backend >> packets(FULL, sequence=2)
+        client << packets(FULL, sequence=2)
+        client >> packets(encrypt_password(b"secret\0", MYSQL_NONCE, RSA.public_pem), sequence=3)
+        backend << packets(b"secret\0", sequence=3)
+
+
+def test_sha256_password_trusts_no_unix_socket() -> None:
+    with conversation(Delivery(), backend_tls=BackendTlsMode.PREFERRED, client_secure=True) as talk:
+        client, backend = talk
+        unencrypted(talk, backend_on_socket=True)
+        backend >> packets(TO_SHA256, sequence=2)
+        client << packets(TO_SHA256, sequence=2)
+        client >> packets(b"\1", sequence=3)
+        backend << packets(b"\1", sequence=3)
+    with conversation(Delivery(), backend_tls=BackendTlsMode.REQUIRED, client_secure=True) as talk:
+        client, backend = talk
+        begun(talk, tls="backend")
+        backend >> packets(TO_SHA256, sequence=3)
+        client << packets(TO_SHA256, sequence=2)
+        client >> packets(b"\1", sequence=3)
+        client << packets(b"\1" + RSA.public_pem, sequence=4)
