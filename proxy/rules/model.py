@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from proxy.config import FORBID, ConfigError, Document, Flag, Loc, Problem, in_yaml, read_yaml, validate
@@ -124,6 +124,13 @@ class _Match:
 
 
 @dataclass(frozen=True, slots=True)
+class _Compare:
+    __pydantic_config__ = FORBID
+    except_: Annotated[Names, Field(alias="except")] = ()
+    json: Names = ()
+
+
+@dataclass(frozen=True, slots=True)
 class _Entry:
     __pydantic_config__ = FORBID
     name: Annotated[str, BeforeValidator(_rule_name)]
@@ -135,6 +142,7 @@ class _Entry:
     return_id: Annotated[str, BeforeValidator(_name)] | None = None
     affected_rows: AffectedRows = AffectedRows.NATIVE
     when: When = When.CONFLICT
+    compare: _Compare = field(default_factory=_Compare)
     match: _Match = field(default_factory=_Match)
     dry_run: Flag = False
     allow_replace: Flag = False
@@ -175,6 +183,8 @@ def _rule(entry: _Entry, line: int, assignments: tuple[Assignment, ...]) -> Rule
         users=entry.match.users,
         dry_run=entry.dry_run,
         allow_replace=entry.allow_replace,
+        compare_except=entry.compare.except_,
+        compare_json=entry.compare.json,
     )
 
 
@@ -189,6 +199,8 @@ def _contradictions(raw: Mapping[str, object]) -> Iterator[tuple[Loc, str]]:
         yield ("action",), "replace deletes rows (expected allow_replace: true to confirm it)"
     if action in (Action.OBSERVE, Action.REPLACE) and raw.get("return_id") is not None:
         yield ("return_id",), f"the action {action} keeps no row's id (expected ignore, idempotent or update)"
+    if action in set(Action) - {Action.IDEMPOTENT} and "compare" in raw:
+        yield ("compare",), f"the action {action} compares no rows (expected action: idempotent, or no compare)"
     if action == Action.REPLACE and "columns" in raw and "key" not in raw:
         yield ("columns",), "replace cannot compare columns (expected key instead)"
 
@@ -202,6 +214,10 @@ def _misfits(entry: _Entry) -> Iterator[tuple[Loc, str]]:
     for position, name in enumerate(entry.set):
         if names.index(name.lower()) < position:
             yield ("set", name), "given twice, but for its case (expected each column once)"
+    ignored = {name.lower() for name in entry.compare.except_}
+    for name in entry.compare.json:
+        if name.lower() in ignored:
+            yield ("compare", "json"), f"{name} is not compared at all (expected it in one of the two lists)"
     if entry.return_id is not None and entry.return_id.lower() in names:
         yield ("return_id",), f"set writes {entry.return_id} as well (expected the id to stay as it is)"
 

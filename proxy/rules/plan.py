@@ -1,200 +1,200 @@
 """What a rule does to one insert: the statement that is sent for it.
 
-A plan only splices: the client's bytes stay as they are, and a clause goes in right after the last value.
-
-    INSERT INTO t (a, b) VALUES (...) [AS new] ON DUPLICATE KEY UPDATE
-        a = IF(IF(<guard>,1,18446744073709551615+7001062),t.a,NULL)[, id = LAST_INSERT_ID(t.id)][, <set>]
-
-ON DUPLICATE KEY UPDATE fires on any unique key. The guard says whether the row that was met is one that the rule is
-for; if not, the addition is evaluated, which no BIGINT UNSIGNED holds: error 1690 undoes the whole statement, and its
-text shows the marker. What was learned from MySQL 9.7 and MariaDB 10.11 about its shape:
-
-* It stands in the first assignment: later ones see what earlier ones wrote, and would compare a row that has changed.
-* Two IFs: in one, the type of the addition mixes with the column's, and the server evaluates it while it resolves.
-* It is never an operand of OR, which is folded while the statement is resolved.
+A plan only splices: the client's bytes stay as they are, and a clause (see `proxy.rules.clause`) goes in right after
+the last value, or a word where the statement's own would be.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from proxy.rules.rule import Action, Rule
+from proxy.rules.clause import MARKER, Clause, Target, make_clause
+from proxy.rules.definition import columns_of
+from proxy.rules.rule import Action, Rule, When
+from proxy.rules.table import Table
 from proxy.sql.dialect import Dialect
+from proxy.sql.form import Form
 from proxy.sql.insert import Insert, Skip
-from proxy.sql.names import fold, quote, same_name
 from proxy.sql.reason import Reason
+from proxy.sql.span import Span
 
-MARKER: Final = 7001062
-"""The number in the text of the guard's own error 1690."""
-
-_RAISE: Final = b"18446744073709551615+%d" % MARKER
-_ALIASES: Final = (b"new", b"offered")
-"""Names for the row offered; the second for a table that bears the first (error 1066)."""
+__all__ = ["MARKER", "Plan", "plan"]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The statement that stands for one insert under one rule; `rows` is the number of rows that it offers.
+    """The statement that stands for one insert under one rule.
 
-    `guarded`: the statement may end in the guard's own error, 1690 with the marker in its text.
+    Args:
+        rule: the rule.
+        statement: the text to be sent.
+        guarded: it may end in the guard's own error, 1690 with the marker in its text.
+        rows: the number of rows that it offers; 0: the text does not tell.
+        when: the rule's own, but for a statement with RETURNING, which is only sent after a conflict.
+        returning: the reply to it are rows, not an OK.
     """
 
     rule: Rule
     statement: bytes
     guarded: bool
     rows: int
+    when: When
+    returning: bool = False
 
 
-def plan(insert: Insert, rule: Rule, dialect: Dialect) -> Plan | Skip:
+def plan(insert: Insert, rule: Rule, dialect: Dialect, table: Table | None = None) -> Plan | Skip:
     """Make the statement that does what a rule says about a duplicate of an insert, or tell why there is none.
 
     The number of `?` and the bytes of the values stay the same. An `observe` rule has no statement.
+
+    Args:
+        insert: the client's statement.
+        rule: what to do.
+        dialect: the server's.
+        table: the definition of the insert's table, if it is known.
     """
+    made = _plan(insert, rule, dialect, table)
+    return Skip(made) if isinstance(made, Reason) else made
+
+
+def _plan(insert: Insert, rule: Rule, dialect: Dialect, table: Table | None) -> Plan | Reason:
     if rule.action is Action.OBSERVE:
-        return Skip(Reason.OBSERVE)
-    if "delayed" in insert.modifiers:
-        return Skip(Reason.DELAYED)
-    if rule.action is Action.REPLACE:
-        return Plan(rule, _replace(insert), False, insert.rows)
-    if rule.keys and not rule.columns:
-        return Skip(Reason.COLUMNS_UNKNOWN)
-    if rule.action is Action.IDEMPOTENT and insert.columns is None:
-        return Skip(Reason.NO_COLUMNS)
-    text, end = insert.text, insert.body_end
-    small = end <= _REMEMBERED_TEXT and len(insert.columns or ()) <= _REMEMBERED_COLUMNS
-    make = _remembered_clause if small else _clause
-    clause = make(rule, dialect, text[insert.table_span.start : insert.table_span.end], insert.table, insert.columns)
+        return Reason.OBSERVE
+    if insert.form is Form.LOAD_DATA:
+        return _load(insert, rule)
+    when = When.CONFLICT if insert.returning else rule.effective_when
+    clause = _clause_of(insert, rule, dialect, table)
+    if isinstance(clause, Reason):
+        return clause
+    alone = when is When.ALWAYS and not (clause is not None and clause.guarded)
+    refused = _refused(insert, dialect) or (None if alone else _second_refused(insert, table))
+    if refused is not None:
+        return refused
     if clause is None:
-        return Skip(Reason.NO_COLUMNS)
-    return Plan(rule, text[:end] + clause.text + text[end:], clause.guarded, insert.rows)
+        return Plan(rule, _replace(insert), False, insert.rows, when, insert.returning)
+    if not clause.text.isascii() and insert.lexing.utf8 is not True:
+        return Reason.CHARSET
+    statement = _spliced(insert.text, insert.body_end, b" WHERE TRUE" if insert.open_join else b"", clause.text)
+    return Plan(rule, statement, clause.guarded, insert.rows, when, insert.returning)
 
 
-# --------------------------------------------------------------------------------------------------------------------
-# The two rows
+def _refused(insert: Insert, dialect: Dialect) -> Reason | None:
+    """Tell why a statement is left alone whatever the rule says."""
+    if "delayed" in insert.modifiers:
+        return Reason.DELAYED
+    if insert.returning and not dialect.mariadb:
+        return Reason.RETURNING
+    return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """How the clause writes the columns of the row that is there and of the row offered.
+def _second_refused(insert: Insert, table: Table | None) -> Reason | None:
+    """Tell why a statement cannot follow one that has failed: the client's own, or the rule's if its guard raises.
 
-    `offered` is None if the insert names no columns, which offers all of them.
+    A failed statement of several rows leaves the first of them behind if the engine cannot undo it, and the id of one
+    that it did undo in LAST_INSERT_ID(). A failed one of any kind leaves its traces in the diagnostics.
     """
-
-    table: bytes
-    alias: bytes | None
-    offered: frozenset[str] | None
-
-    def old(self, column: str) -> bytes:
-        """Write a column of the row that is there; bare it would be ambiguous (error 1052)."""
-        return self.table + b"." + quote(column)
-
-    def new(self, column: str) -> bytes:
-        """Write a column of the row offered; MySQL's alias knows only the columns that the insert names (1054)."""
-        if self.alias is not None and (self.offered is None or fold(column) in self.offered):
-            return self.alias + b"." + quote(column)
-        return b"VALUES(" + quote(column) + b")"
-
-
-def _rows(dialect: Dialect, written: bytes, table: str, columns: tuple[str, ...] | None) -> _Rows:
-    alias = next(name for name in _ALIASES if not same_name(name.decode(), table)) if dialect.row_alias else None
-    return _Rows(written, alias, None if columns is None else frozenset(map(fold, columns)))
+    if table is not None and not table.transactional and insert.rows != 1:
+        return Reason.ENGINE
+    if insert.reads.diagnostics or (insert.reads.last_id and insert.rows != 1):
+        return Reason.SESSION_STATE
+    return None
 
 
 # --------------------------------------------------------------------------------------------------------------------
 # ON DUPLICATE KEY UPDATE
 
 
-@dataclass(frozen=True, slots=True)
-class _Clause:
-    text: bytes
-    guarded: bool
-
-
-def _clause(
-    rule: Rule, dialect: Dialect, written: bytes, table: str, columns: tuple[str, ...] | None
-) -> _Clause | None:
-    """Make the clause for all inserts that write their table and columns alike; None: no column is known for it."""
-    anchor = _anchor(columns, rule)
-    if anchor is None:
+def _clause_of(insert: Insert, rule: Rule, dialect: Dialect, table: Table | None) -> Clause | Reason | None:
+    """Make the clause of a rule; None: it needs none."""
+    if rule.action is Action.REPLACE:
         return None
-    rows = _rows(dialect, written, table, columns)
-    guard = _guard(columns, rule, rows)
-    assignments: list[tuple[str, bytes]] = []
-    if guard is not None:
-        assignments.append((anchor, b"IF(IF(%b,1,%b),%b,NULL)" % (guard, _RAISE, rows.old(anchor))))
-    if rule.return_id is not None:
-        assignments.append((rule.return_id, b"LAST_INSERT_ID(%b)" % rows.old(rule.return_id)))
-    assignments += [(line.column, line.expression.render(rows.new, rows.old)) for line in rule.set]
-    if not assignments:
-        assignments.append((anchor, rows.old(anchor)))
-    offered = guard is not None or bool(rule.set)
-    alias = b" AS " + rows.alias if rows.alias is not None and offered else b""
-    assigned = b", ".join(quote(column) + b" = " + value for column, value in assignments)
-    return _Clause(alias + b" ON DUPLICATE KEY UPDATE " + assigned, guard is not None)
+    if insert.self_select:
+        return Reason.SELF_SELECT
+    columns = columns_of(insert, table)
+    if isinstance(columns, Reason):
+        return columns
+    written = insert.text[insert.table_span.start : insert.table_span.end]
+    small = len(written) <= _REMEMBERED_NAME and len(columns or ()) <= _REMEMBERED_COLUMNS
+    make = _remembered if small else _made
+    # Behind SELECT an alias would be a column's (error 1054), behind VALUES ROW() it is 1064; that of a row in a view
+    # has the names of the table behind the view.
+    aliasable = not insert.form.is_query and not (table is not None and table.view)
+    return make(rule, dialect, Target(written, insert.table, columns, aliasable), _Definition(table))
 
 
-_REMEMBERED_TEXT: Final = 4096
+class _Definition:
+    """A table's definition as the key of a dictionary: the very same one; whether two are equal takes long to tell."""
+
+    __slots__ = ("table",)
+
+    def __init__(self, table: Table | None) -> None:
+        self.table = table
+
+    def __hash__(self) -> int:
+        return id(self.table)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Definition) and other.table is self.table
+
+
+def _made(rule: Rule, dialect: Dialect, target: Target, definition: _Definition) -> Clause | Reason:
+    return make_clause(rule, dialect, target, definition.table)
+
+
+# Schema and table of 64 characters of up to 4 bytes each, quoted, are shorter.
+_REMEMBERED_NAME: Final = 1024
 _REMEMBERED_COLUMNS: Final = 64
 # With `when: always` every INSERT is planned: a remembered clause saves 10 of 12 microseconds. The client chooses the
 # names in a clause, so only short ones are kept: a clause has at most some 60 KiB, all of them some 15 MiB.
-_remembered_clause: Final = lru_cache(maxsize=256)(_clause)
-
-
-def _anchor(columns: tuple[str, ...] | None, rule: Rule) -> str | None:
-    """Choose the column that carries the guard, or the no-op, and keeps its value.
-
-    One that the insert names is best: it is no generated column (error 3105), and not an AUTO_INCREMENT column that
-    the server fills, unless the client itself names one.
-    """
-    key_columns = [column for group in rule.columns for column in group]
-    if columns:
-        named = frozenset(map(fold, columns))
-        return next((column for column in key_columns if fold(column) in named), columns[0])
-    return next(iter([*key_columns, *(line.column for line in rule.set), *filter(None, [rule.return_id])]), None)
-
-
-def _guard(columns: tuple[str, ...] | None, rule: Rule, rows: _Rows) -> bytes | None:
-    conditions: list[bytes] = []
-    if rule.columns:
-        conditions.append(_any_key(rule.columns, rows))
-    if rule.action is Action.IDEMPOTENT:
-        conditions += [_identical(rows.old(column), rows.new(column)) for column in columns or ()]
-    return b" AND ".join(conditions) or None
-
-
-def _any_key(groups: Sequence[Sequence[str]], rows: _Rows) -> bytes:
-    """Compare the columns of each key by `=`, not by `<=>`.
-
-    Two NULLs never conflict, so a row that has one in this key was met on another key.
-    """
-    keys = [b" AND ".join(b"%b = %b" % (rows.old(c), rows.new(c)) for c in group) for group in groups]
-    return keys[0] if len(keys) == 1 else b"(%b)" % b" OR ".join(b"(%b)" % key for key in keys)
-
-
-def _identical(old: bytes, new: bytes) -> bytes:
-    """Compare text byte by byte, and all else by value; right for every type without knowing it.
-
-    What is no text has the charset binary on both servers, as numbers, times, JSON (MySQL) and binary strings; numbers
-    must not go through a cast, which shortens them. The introducer keeps the comparison out of the session's collation
-    (error 1267). A cast beyond max_allowed_packet is NULL, which must not equal another such NULL.
-    """
-    cast = b"CAST(%b AS BINARY) = CAST(%b AS BINARY)" % (old, new)
-    text = b"COALESCE(%b,%b IS NULL AND %b IS NULL)" % (cast, old, new)
-    return b"IF(CHARSET(%b)=_binary'binary',%b <=> %b,%b)" % (old, old, new, text)
+_remembered: Final = lru_cache(maxsize=256)(_made)
 
 
 # --------------------------------------------------------------------------------------------------------------------
-# REPLACE
+# REPLACE and LOAD DATA
 
 
 def _replace(insert: Insert) -> bytes:
     """Write REPLACE for INSERT, without HIGH_PRIORITY, which REPLACE does not take."""
-    text, pieces, done = insert.text, [], 0
+    text = insert.text
     dropped = [
         span for word, span in zip(insert.modifiers, insert.modifier_spans, strict=True) if word == "high_priority"
     ]
-    for span, written in [(insert.verb, b"REPLACE"), *((span, b"") for span in dropped)]:
-        pieces += [text[done : span.start], written]
+    return _exchanged(text, [(insert.verb, b"REPLACE"), *((span, b"") for span in dropped)])
+
+
+def _load(insert: Insert, rule: Rule) -> Plan | Reason:
+    """Write IGNORE or REPLACE before the INTO of a LOAD DATA (MySQL manual, "LOAD DATA Statement").
+
+    Only in the first place: of a client's own file there is no second reading. LOCAL implies IGNORE, and saying so
+    changes nothing; without LOCAL it would hide other errors as well (measured on both servers), which `ignore` never
+    does. Neither word can be held to a key.
+    """
+    if rule.effective_when is not When.ALWAYS or rule.keys or rule.columns or rule.return_id is not None:
+        return Reason.LOAD_DATA
+    if rule.action is Action.REPLACE:
+        word = b" REPLACE"
+    elif rule.action is Action.IGNORE and "local" in insert.modifiers:
+        word = b" IGNORE"
+    else:
+        return Reason.LOAD_DATA
+    return Plan(rule, _spliced(insert.text, insert.body_end, word), False, 0, When.ALWAYS)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Splicing
+
+
+def _spliced(text: bytes, at: int, *pieces: bytes) -> bytes:
+    """Insert pieces into a text that may be large: it is copied once."""
+    view = memoryview(text)
+    return b"".join((view[:at], *pieces, view[at:]))
+
+
+def _exchanged(text: bytes, exchanges: Iterable[tuple[Span, bytes]]) -> bytes:
+    """Write other bytes for stretches of a text, given in their order."""
+    view, pieces, done = memoryview(text), [], 0
+    for span, written in exchanges:
+        pieces += [view[done : span.start], memoryview(written)]
         done = span.end
-    return b"".join([*pieces, text[done:]])
+    return b"".join([*pieces, view[done:]])

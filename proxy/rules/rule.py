@@ -55,6 +55,7 @@ class Rule:
 
     `keys` empty means any unique key. `columns` holds one group of column names per key, in the order of `keys`
     (one group that stands for every key if `keys` is empty); empty means that the file does not name them.
+    `compare_except` are columns that `idempotent` does not compare, `compare_json` those that hold JSON documents.
     """
 
     name: str
@@ -70,6 +71,8 @@ class Rule:
     users: tuple[str, ...] = ()
     dry_run: bool = False
     allow_replace: bool = False
+    compare_except: tuple[str, ...] = ()
+    compare_json: tuple[str, ...] = ()
 
     def __hash__(self) -> int:
         """Hash by name, which is unique in a file: rules are looked up for every insert."""

@@ -91,6 +91,7 @@ class Running:
             recorder=recorder,
             rules=lambda: self.rules,
             trips=Trips(time.monotonic, self._tripped),
+            tables=self.tables,
             client_tls=config.client_tls.mode,
             backend_tls=config.backend_tls.mode,
             compression=config.compression,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from proxy.conflicts.message import Duplicate
 from proxy.rules.plan import Plan
 from proxy.rules.rule import Rule
+from proxy.rules.table import Table
 from proxy.sql.head import Head
 from proxy.sql.insert import Insert, Skip
 from proxy.sql.lexing import Lexing
@@ -59,8 +60,9 @@ class Statement:
         schema: the session's default schema at the time.
         candidates: the rules for its table and user.
         lexing: how the server reads it.
+        definite: the table is the one that a look-up finds, and not a temporary one of the session's own.
         insert: what it was recognised as, once it was looked at.
-        plans: what the rules do to it, by the rules' names, once they were asked.
+        plans: what the rules do to it, by the rules' names, once they were asked; and the table's definition by then.
     """
 
     prefix: bytes
@@ -69,8 +71,9 @@ class Statement:
     schema: str | None
     candidates: tuple[Rule, ...]
     lexing: Lexing
+    definite: bool
     insert: Insert | Skip | None = None
-    plans: dict[str, Plan | Skip] = field(default_factory=dict)
+    plans: dict[str, tuple[Table | None, Plan | Skip]] = field(default_factory=dict)
 
     def packets(self, text: bytes) -> bytes:
         """Frame another text as the command that stands for this one."""
@@ -85,6 +88,7 @@ class Command:
         chunk, offset: bytes that hold the payload's beginning, and where it begins.
         started: when it was read.
         verb: of a text that may change how later ones read: ``set``, ``use``, ``call``, ``execute``, or ``hidden``.
+        ddl: it may change the definition of tables.
         stage: which statement the backend is working on.
         statement: the INSERT, if rules are for it.
         execution, prepared: how it is run, if it is a prepared one.
@@ -99,6 +103,7 @@ class Command:
         "chunk",
         "code",
         "conflicted",
+        "ddl",
         "execution",
         "offset",
         "plan",
@@ -116,6 +121,7 @@ class Command:
         self.offset = offset
         self.started = started
         self.verb = ""
+        self.ddl = False
         self.stage = Stage.PLAIN
         self.statement: Statement | None = None
         self.execution: Execution | None = None

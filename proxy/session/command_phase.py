@@ -11,6 +11,7 @@ client sends behind it waits until its own reply has. So a second statement is n
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from proxy.rules.match import rule_for_insert
@@ -21,7 +22,7 @@ from proxy.session.fast_lane import INSERT_STARTS, SHORTEST, is_plain_ok, is_pla
 from proxy.session.login_phase import Agreed
 from proxy.session.prepared import LongData, Prepared, PreparedInsert
 from proxy.session.reply_stream import ReplyStream
-from proxy.session.resolution import Resolver, Send, Who
+from proxy.session.resolution import Resolver, Send, Wait, Who
 from proxy.session.settings import SessionSettings, Wires
 from proxy.session.variables import Variables, is_compound
 from proxy.sql.dialect import Dialect
@@ -57,6 +58,7 @@ _WANTED: Final = tuple(
     }.get(code, 1)
     for code in range(256)
 )
+_DDL_VERBS: Final = frozenset({"create", "alter", "drop", "rename", "truncate"})
 _CHANGING_VERBS: Final = frozenset({"set", "execute"})  # of prepared statements
 _REMEMBERED_VERBS: Final = frozenset({"set", "use", "call", "execute"})
 
@@ -84,6 +86,7 @@ class CommandPhase:
         "_counters",
         "_deprecate_eof",
         "_dialect",
+        "_ended",
         "_from_backend",
         "_from_client",
         "_infile",
@@ -105,8 +108,10 @@ class CommandPhase:
         "_state_changed",
         "_statement_limit",
         "_statements",
+        "_temporary",
         "_tracker",
         "_variables",
+        "_waiting",
         "_watched",
         "_wires",
         "lost",
@@ -148,6 +153,9 @@ class CommandPhase:
         self._preparing = b""  # the text that is being prepared on a rule's behalf
         self._auth: AuthRelay | None = None  # while a COM_CHANGE_USER is under way
         self._changing = login  # who that is for
+        self._temporary = False  # the session may have tables of its own, which no look-up finds
+        self._ended = False
+        self._waiting = False  # a reply has come, and waits for a table's definition
         self._infile = False  # the client sends the file of a LOAD DATA LOCAL
         self._continued = False  # the client's next packet continues a payload of 16 MiB - 1
         self._ruled = False  # the packet being read is an INSERT that rules are for
@@ -201,6 +209,10 @@ class CommandPhase:
             self._wires.to_client(data)
             return
         self._from_backend.data(data)
+        self._release()
+
+    def _release(self) -> None:
+        """Read on what the client has sent meanwhile, if nothing stands in its way any more."""
         if self._from_client.held and (self._infile or not self._pending):
             if not self._from_client.empty:
                 self._wires.release_client()
@@ -219,6 +231,7 @@ class CommandPhase:
         return (
             command.stage is Stage.PLAIN
             and not command.verb
+            and not command.ddl
             and len(self._pending) == 1
             and not (self._watched and command.code in _EXECUTES)
             and self._from_backend.empty
@@ -316,10 +329,26 @@ class CommandPhase:
             verb = head(command.start[at:]).verb
             if verb in _REMEMBERED_VERBS:
                 command.verb = verb
+            elif verb in _DDL_VERBS:
+                self._note_ddl(command)
             elif self._dialect.mariadb and is_compound(command.start[at:]):
                 command.verb = "execute"  # it may hold anything
+                command.ddl = True
             elif verb == "other" and len(command.start) == HEAD:
                 command.verb = "hidden"  # behind a comment longer than what is looked at
+
+    def _note_ddl(self, command: Command) -> None:
+        """Take note of a statement that changes definitions; those of temporary tables are only this session's."""
+        if b"temporary" in command.start.lower():
+            self._temporary = True
+            return
+        command.ddl = True
+        self._forget_tables()
+
+    def _forget_tables(self) -> None:
+        """Have definitions looked up anew; before a statement that changes them and after, for one may be under way."""
+        if self._settings.tables is not None:
+            self._settings.tables.forget()
 
     # ----------------------------------------------------------------------------------------------------------------
     # INSERTs that rules are for
@@ -379,7 +408,7 @@ class CommandPhase:
         start = head(text[:HEAD])
         schema = self._variables.schema
         candidates = self._resolver.candidates(start, schema)
-        return Statement(payload[:at], text, start, schema, candidates, self._variables.lexing())
+        return Statement(payload[:at], text, start, schema, candidates, self._variables.lexing(), not self._temporary)
 
     def _read_execute(self, command: Command, payload: bytes) -> bytes | Pass:
         """Read an EXECUTE of a prepared INSERT; what runs a rule's text in its place is returned."""
@@ -447,6 +476,10 @@ class CommandPhase:
         """Read a command on a prepared statement, as much of the packet as is there."""
         number = self._client_number(statement_of(command.start))
         found = self._statements.get(number)
+        if found and command.code in _EXECUTES and found.head.verb in _DDL_VERBS:
+            command.ddl = True
+            self._temporary = True  # for all that is known, its text is not kept
+            self._forget_tables()
         ahead = self._ahead_of(command, found.insert) if found and found.insert else b""
         if command.code == commands.STMT_CLOSE:
             self._statements.pop(number, None)
@@ -487,7 +520,7 @@ class CommandPhase:
         statement = command.statement
         if statement is None:
             self._statements[number] = found = Prepared(head(self._text_of(command)), self._variables.schema)
-            if found.head.verb in _CHANGING_VERBS:
+            if found.head.verb in _CHANGING_VERBS or found.head.verb in _DDL_VERBS:
                 self._watched.add(number)
             return
         insert = PreparedInsert(
@@ -586,6 +619,7 @@ class CommandPhase:
     def _forget(self, command: Command) -> None:
         """Know nothing any more of what a text may have changed of which not everything was seen."""
         self._variables.forget()
+        self._forget_tables()
         if len(command.start) == HEAD or b"use" in command.start.lower():
             self._variables.schema = None
 
@@ -601,7 +635,7 @@ class CommandPhase:
 
     def _end_unseen(self) -> bool:
         """Take note that a reply has ended with definitions; tell whether one was due."""
-        if not self._pending:
+        if not self._pending or self._waiting:
             return False
         if self._preparing:
             self._end_preparing(b"")
@@ -614,15 +648,45 @@ class CommandPhase:
         self._infile = False
         if payload[0] == ERR:
             answer = self._resolver.failed(command, payload, *self._about(command))
+            if isinstance(answer, Wait):
+                self._wait(command, answer)
+                return b""
             if isinstance(answer, Send):
                 self._run(command, answer.text)
                 return b""
         else:
             answer = self._read_success(command, payload)
+        if command.ddl:
+            self._forget_tables()
         self._finish()
         if command.stage.is_rules:
             return frame(answer, 1)  # the client has sent one packet, a rule's statement may have needed two
         return None if answer is payload else frame(answer, sequence)
+
+    def _wait(self, command: Command, wait: Wait) -> None:
+        """Let a conflict wait for the definition of its table."""
+        self._waiting = True
+        if self._settings.tables is not None:
+            self._settings.tables.request(wait.schema, wait.table, partial(self._resume, command))
+
+    def _resume(self, command: Command) -> None:
+        """Go on with a conflict whose table has been looked up."""
+        if self._ended or not self._pending or self._pending[0] is not command:
+            return
+        self._waiting = False
+        answer = self._resolver.resumed(command)
+        if isinstance(answer, Wait):
+            self._wait(command, answer)
+        elif isinstance(answer, Send):
+            self._run(command, answer.text)
+        else:
+            self._finish()
+            self._wires.to_client(frame(answer, 1))
+            self._release()
+
+    def end(self) -> None:
+        """Do nothing any more, whatever is still called back."""
+        self._ended = True
 
     def _read_success(self, command: Command, payload: bytes) -> bytes:
         if command.verb and len(command.start) == HEAD:

@@ -78,6 +78,10 @@ class CompressedPhase:
         """Whether the client has sent COM_QUIT."""
         return self._phase.quitting
 
+    def end(self) -> None:
+        """Do nothing any more, whatever is still called back."""
+        self._phase.end()
+
     def client_data(self, data: bytes) -> None:
         """Take bytes that the client sent.
 

@@ -23,6 +23,7 @@ from proxy.conflicts.message import ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME, UN
 from proxy.rules.match import rule_for_conflict, rule_for_insert
 from proxy.rules.plan import MARKER, Plan, plan
 from proxy.rules.rule import Action, AffectedRows, Rule
+from proxy.rules.table import Table
 from proxy.session.command import Command, Conflicted, Stage, Statement
 from proxy.session.settings import SessionSettings
 from proxy.session.tally import Tally, rows_of, tally_replace, tally_upsert
@@ -33,6 +34,7 @@ from proxy.sql.reason import Reason
 from proxy.wire import capabilities as cap
 from proxy.wire import commands
 from proxy.wire.answers import Err, Ok, info, parse_err, with_affected_rows
+from proxy.wire.errors import ProtocolError
 
 ER_LOCK_DEADLOCK: Final = 1213
 ER_DATA_OUT_OF_RANGE: Final = 1690
@@ -61,6 +63,14 @@ class Send:
     text: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The answer to a reply: it waits until a table's definition is known, or known to be missing; then `resumed`."""
+
+    schema: str
+    table: str
+
+
 class Who(NamedTuple):
     """Whose session it is."""
 
@@ -86,6 +96,7 @@ class Resolver:
         "_dialect",
         "_recorder",
         "_rules",
+        "_tables",
         "_trips",
         "_wall_clock",
         "_who",
@@ -99,6 +110,7 @@ class Resolver:
         self._counters = settings.counters
         self._recorder = settings.recorder
         self._trips = settings.trips
+        self._tables = settings.tables
         self._clock = settings.clock
         self._wall_clock = settings.wall_clock
 
@@ -117,14 +129,16 @@ class Resolver:
         command.statement = statement
         command.stage = Stage.WATCHED
         rule = rule_for_insert(statement.candidates)
-        made = self._plan(command, statement, rule) if rule is not None and not rule.dry_run else None
+        if rule is None or rule.dry_run or isinstance(self._definition(statement), Wait):
+            return statement.text
+        made = self._plan(command, statement, rule)
         if made is None:
             return statement.text
         command.plan = made
         command.stage = Stage.REWRITTEN
         return made.statement
 
-    def failed(self, command: Command, payload: bytes, head: Head, schema: str | None) -> bytes | Send:
+    def failed(self, command: Command, payload: bytes, head: Head, schema: str | None) -> bytes | Send | Wait:
         """Take an ERR that ends a reply.
 
         Args:
@@ -149,6 +163,14 @@ class Resolver:
         return self._conflict(
             command, Conflicted(payload, error.number, self._read(error, head), self._clock()), head, schema
         )
+
+    def resumed(self, command: Command) -> bytes | Send | Wait:
+        """Go on with a conflict that waited for a definition."""
+        statement, conflicted = command.statement, command.conflicted
+        if statement is None or conflicted is None:
+            raise ProtocolError("a conflict goes on that never was")
+        command.conflicted = None
+        return self._conflict(command, conflicted, statement.head, statement.schema)
 
     def not_prepared(self, command: Command, payload: bytes) -> bytes | Send:
         """Take the ERR that answers the PREPARE of a rule's text, or of the client's own in its place; as `failed`."""
@@ -190,7 +212,9 @@ class Resolver:
     # ----------------------------------------------------------------------------------------------------------------
     # Conflicts
 
-    def _conflict(self, command: Command, conflicted: Conflicted, head: Head, schema: str | None) -> bytes | Send:
+    def _conflict(
+        self, command: Command, conflicted: Conflicted, head: Head, schema: str | None
+    ) -> bytes | Send | Wait:
         """Answer a conflict that the client's own statement has met."""
         statement = command.statement
         candidates = statement.candidates if statement else self.candidates(head, schema)
@@ -200,12 +224,15 @@ class Resolver:
             if command.stage is Stage.ORIGINAL and command.plan and command.plan.rule is rule:
                 # its statement has been refused or has failed already, for this very row
                 outcome = Outcome.FAILED if command.rule_error else Outcome.REFUSED
-            elif (made := self._second(command, rule, conflicted, head)) is not None:
+            elif isinstance(made := self._second(command, rule, conflicted, head), Wait):
+                command.conflicted = conflicted
+                return made
+            elif made is not None:
                 return Send(made.statement)
         self._record(conflicted, outcome, rule, head, schema)
         return conflicted.payload
 
-    def _second(self, command: Command, rule: Rule, conflicted: Conflicted, head: Head) -> Plan | None:
+    def _second(self, command: Command, rule: Rule, conflicted: Conflicted, head: Head) -> Plan | Wait | None:
         """Prepare a rule's second statement; None where there is to be none, which is counted."""
         statement = command.statement
         if statement is None:
@@ -214,6 +241,9 @@ class Resolver:
         if _is_exhausted(conflicted.duplicate, statement.text):
             self._counters.skip(rule.name, Reason.AUTO_INCREMENT)
             return None
+        wait = self._definition(statement)
+        if isinstance(wait, Wait):
+            return wait
         made = self._plan(command, statement, rule)
         if made is None:
             return None
@@ -274,6 +304,7 @@ class Resolver:
             return conflicted.payload
         if error.number in _CHANGED_NOTHING:
             self._trips.failed(made.rule.name)
+            self._forget(statement)
             return conflicted.payload
         return payload  # it may have ended the transaction, or tell of a row: the client must know
 
@@ -299,9 +330,14 @@ class Resolver:
 
     def _plan(self, command: Command, statement: Statement, rule: Rule) -> Plan | None:
         """Make a rule's statement; None where it cannot be made, or run just now, which is counted."""
-        made = statement.plans.get(rule.name)
-        if made is None:
-            made = statement.plans[rule.name] = self._make_plan(statement, rule)
+        known = self._definition(statement)
+        table = known if isinstance(known, Table) else None
+        earlier = statement.plans.get(rule.name)
+        if earlier is not None and earlier[0] is table:
+            made = earlier[1]
+        else:
+            made = self._make_plan(statement, rule, table)
+            statement.plans[rule.name] = (table, made)
         if isinstance(made, Plan) and command.blocked is not None:
             made = Skip(command.blocked)
         elif isinstance(made, Plan) and self._trips.is_tripped(rule.name):
@@ -311,11 +347,27 @@ class Resolver:
             return None
         return made
 
-    def _make_plan(self, statement: Statement, rule: Rule) -> Plan | Skip:
+    def _definition(self, statement: Statement) -> Table | Wait | None:
+        """Give the definition of a statement's table; None: nobody looks it up, or it is missing."""
+        schema, table = statement.head.schema or statement.schema, statement.head.table
+        if self._tables is None or not statement.definite or schema is None or table is None:
+            return None
+        found = self._tables.peek(schema, table)
+        if found is None:
+            return Wait(schema, table)
+        return found if isinstance(found, Table) else None
+
+    def _forget(self, statement: Statement) -> None:
+        """Have a table looked up anew: an error says that it may not be what it was."""
+        schema, table = statement.head.schema or statement.schema, statement.head.table
+        if self._tables is not None and schema is not None and table is not None:
+            self._tables.forget(schema, table)
+
+    def _make_plan(self, statement: Statement, rule: Rule, table: Table | None) -> Plan | Skip:
         if statement.insert is None:
             statement.insert = recognise(statement.text, statement.lexing)
         insert = statement.insert
-        return plan(insert, rule, self._dialect) if isinstance(insert, Insert) else insert
+        return plan(insert, rule, self._dialect, table) if isinstance(insert, Insert) else insert
 
     def _judge(self, command: Command, error: int) -> None:
         """Blame the rule for an error of its statement, unless the client's own has met the same (0: it met none)."""

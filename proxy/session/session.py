@@ -152,6 +152,8 @@ class Session:
         self.result = result
         self.reason = self._commands.lost if result is Result.UNTRACKED and self._commands else reason
         self._counters.session_closed(result)
+        if self._commands is not None:
+            self._commands.end()
         self._wires.close()
 
     # ----------------------------------------------------------------------------------------------------------------

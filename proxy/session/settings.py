@@ -9,6 +9,7 @@ from proxy.config import BackendTlsMode, ClientTlsMode, Compression, Limits
 from proxy.conflicts.counters import Counters
 from proxy.conflicts.recorder import Recorder
 from proxy.rules.match import RuleSet
+from proxy.rules.table import Missing, Table
 from proxy.rules.trips import Trips
 from proxy.wire.rsa import RsaKey
 
@@ -41,6 +42,19 @@ class Wires(Protocol):
         """Send what waits in both directions, then close both connections."""
 
 
+class Tables(Protocol):
+    """Definitions of tables, as far as they are known."""
+
+    def peek(self, schema: str, table: str) -> Table | Missing | None:
+        """Give a definition, or why there is none; None: not known yet."""
+
+    def request(self, schema: str, table: str, done: Callable[[], None]) -> None:
+        """Have a definition read; ``done`` is called once it is known, or known to be missing, in bounded time."""
+
+    def forget(self, schema: str | None = None, table: str | None = None) -> None:
+        """Drop what is known, of all schemas or tables if none is named."""
+
+
 class Result(StrEnum):
     """How a session ended; the label of ``keyclash_sessions_total``."""
 
@@ -64,6 +78,7 @@ class SessionSettings:
     Args:
         rules: gives the rules in force at the time of the call.
         trips: knows which of them rest.
+        tables: knows the tables' definitions; None: nobody looks them up.
         backend_public_key: the PEM that a backend without TLS must have its passwords encrypted for; None: ask it.
         client_secure: whether the client's connection needs no TLS to be private (a Unix socket).
         backend_secure: the same of the backend's connection.
@@ -75,6 +90,7 @@ class SessionSettings:
     recorder: Recorder
     rules: Callable[[], RuleSet]
     trips: Trips
+    tables: Tables | None
     client_tls: ClientTlsMode
     backend_tls: BackendTlsMode
     limits: Limits

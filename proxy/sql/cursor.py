@@ -24,20 +24,26 @@ class Cursor:
     Args:
         text: the statement.
         lexing: how the session's server splits it into tokens.
+
+    Attributes:
+        at: the offset that it stands at.
+        end: the offset that it sees the text up to; what is behind is not there for it.
+        placeholders: how many `?` were read.
     """
 
-    __slots__ = ("at", "lexing", "patterns", "placeholders", "text")
+    __slots__ = ("at", "end", "lexing", "patterns", "placeholders", "text")
 
     def __init__(self, text: bytes, lexing: Lexing) -> None:
         self.text = text
         self.lexing = lexing
         self.patterns = patterns_for(lexing)
         self.at = 0
+        self.end = len(text)
         self.placeholders = 0
 
     def take(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
         """Move behind the pattern if it stands here, else stay."""
-        found = pattern.match(self.text, self.at)
+        found = pattern.match(self.text, self.at, self.end)
         if found is not None:
             self.at = found.end()
         return found
@@ -73,6 +79,14 @@ class Cursor:
             at_end: the reason when there is no such byte.
         """
         self.take(self.patterns.flat)
+        return self.fault_here(at_end)
+
+    def fault_here(self, at_end: Reason = Reason.MALFORMED) -> UnprovenError:
+        """Give the reason that lies in the very next byte.
+
+        Args:
+            at_end: the reason when there is none.
+        """
         if self.at == len(self.text):
             return UnprovenError(at_end)
         if self.text.startswith(b'"', self.at):

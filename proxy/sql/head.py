@@ -11,8 +11,8 @@ from proxy.sql.names import unquote
 VERBS = frozenset(
     {
         *("alter", "analyze", "begin", "call", "commit", "create", "delete", "drop", "execute", "explain", "insert"),
-        *("load", "prepare", "replace", "rollback", "select", "set", "show", "start", "truncate", "update", "use"),
-        "with",
+        *("load", "prepare", "rename", "replace", "rollback", "select", "set", "show", "start", "truncate", "update"),
+        *("use", "with"),
     }
 )
 

@@ -16,11 +16,17 @@ _FLAGS = re.IGNORECASE | re.DOTALL
 _SPACE = rb"[\t-\r\x20]"
 # Neither a versioned comment nor a hint. Comments do not nest (only versioned ones do, and those are never skipped).
 _COMMENT = rb"(?>/\*(?![!+]|M!)[^\x00]*?\*/)"
+# A versioned comment with nothing in it means nothing, executed or not; five or six digits are its version.
+_EMPTY_COMMENT = rb"(?>/\*M?!(?:[0-9]{5,6}+)?+[\t-\r\x20]*+\*/)"
 # MySQL reads a hint token by token, and a quoted name in it may hold "*/": only hints without quotes are comments.
 _HINT = rb"(?>/\*\+[^'\"`\x00]*?\*/)"
 # "--" opens a comment only before whitespace, a control character or the end. A NUL would end the statement.
 _LINE_COMMENT = rb"(?:\#|--(?=[\x01-\x20\x7f]|\Z))[^\n\x00]*+(?:\n|\Z)"
-GAP = rb"(?:" + rb"|".join((_SPACE + rb"++", _COMMENT, _HINT, _LINE_COMMENT)) + rb")*+"
+_WHOLE_LINE_COMMENT = rb"(?:\#|--(?=[\x01-\x20\x7f]))[^\n\x00]*+\n"
+_CLOSED_GAPS = rb"|".join((_SPACE + rb"++", _COMMENT, _HINT, _EMPTY_COMMENT))
+GAP = rb"(?:" + _CLOSED_GAPS + rb"|" + _LINE_COMMENT + rb")*+"
+# As much of a gap as does not depend on where the text ends.
+WHOLE_GAP = rb"(?:" + _CLOSED_GAPS + rb"|" + _WHOLE_LINE_COMMENT + rb")*+"
 # Where a value should be and none is.
 MISSING = GAP + rb"[,)]"
 # The gap behind which a clause is not swallowed.
@@ -52,10 +58,17 @@ class Patterns:
         column: one column of a list, with the `,` or `)` after it and the gap after that.
         target: one column of SET, with the `=` or `:=` after it and the gap after that.
         step: inside parentheses, everything up to and including the next `(`, `)`, `,` or `?`.
+        whole: as many pieces as there are that are whole in themselves, so that the text may be cut anywhere behind a
+            byte that is neither `-` nor `/`: a line comment needs its newline.
+        chunk: the same without strings and comments, but with parentheses, commas, `?` and `;`.
         value: the same where a value begins and must not be missing.
         operand: one operand of an expression after SET: a whole literal, variable or placeholder (`?` is group 1), an
             opening parenthesis (group 1), or a name (group 2) with the opening parenthesis of its call (group 3).
         alias: `AS new` or `AS new (a, b)` and the gap after it.
+        token: what a query goes on with, behind a gap: literals and operators, as many as there are (group 1), the up
+            to three parts of a name or one keyword (groups 2 to 4), or one of `(`, `)`, `?` and `;` (group 5).
+        load: `LOAD DATA ... INFILE 'x'` (group 1: LOAD, 2: LOCAL, 3: the file's name), IGNORE or REPLACE (group 4), and
+            `INTO TABLE` up to and including the table's name in one or two parts (groups 5 and 6).
     """
 
     string: bytes
@@ -68,9 +81,13 @@ class Patterns:
     column: re.Pattern[bytes]
     target: re.Pattern[bytes]
     step: re.Pattern[bytes]
+    whole: re.Pattern[bytes]
+    chunk: re.Pattern[bytes]
     value: re.Pattern[bytes]
     operand: re.Pattern[bytes]
     alias: re.Pattern[bytes]
+    token: re.Pattern[bytes]
+    load: re.Pattern[bytes]
 
 
 def compiled(pattern: bytes) -> re.Pattern[bytes]:
@@ -93,7 +110,9 @@ def patterns_for(lexing: Lexing) -> Patterns:
 def _patterns(ansi_quotes: bool | None, no_backslash_escapes: bool) -> Patterns:
     string, quoted_name = _quoted(ansi_quotes, no_backslash_escapes)
     name = rb"(?:" + _PLAIN_NAME + rb"|" + quoted_name + rb")"
-    piece = rb"(?:" + rb"|".join((_PLAIN, string, quoted_name, MINUS, SLASH, _COMMENT, _HINT, _LINE_COMMENT)) + rb")"
+    closed = rb"|".join((_PLAIN, string, quoted_name, MINUS, SLASH, _COMMENT, _HINT, _EMPTY_COMMENT))
+    piece = rb"(?:" + closed + rb"|" + _LINE_COMMENT + rb")"
+    whole = rb"(?:" + closed + rb"|" + _WHOLE_LINE_COMMENT + rb")"
     names = rb"\(" + GAP + name + GAP + rb"(?:," + GAP + name + GAP + rb")*+\)" + GAP
     dotted = rb"(?:" + name + GAP + rb"\." + GAP + rb"){0,2}+(" + name + rb")" + GAP
     start = (
@@ -115,10 +134,43 @@ def _patterns(ansi_quotes: bool | None, no_backslash_escapes: bool) -> Patterns:
         column=compiled(dotted + rb"([,)])" + GAP),
         target=compiled(dotted + rb":?=" + GAP),
         step=compiled(piece + rb"*+([(),?])"),
+        whole=compiled(whole + rb"*+"),
+        chunk=compiled(
+            rb"(?:" + rb"|".join((_PLAIN, quoted_name, MINUS, SLASH, _HINT, _EMPTY_COMMENT, rb"[(),;?]++")) + rb")*+"
+        ),
         value=compiled(rb"(?!" + MISSING + rb")" + piece + rb"*+([(),?])"),
         operand=compiled(_operand(string, quoted_name, name)),
         alias=compiled(rb"AS" + WORD_END + GAP + name + GAP + rb"(?:" + names + rb")?+"),
+        token=compiled(_token(string, quoted_name, name)),
+        load=compiled(_load(string, name)),
     )
+
+
+def _token(string: bytes, quoted_name: bytes, name: bytes) -> bytes:
+    number = rb"(?:0[xb][0-9a-f]++|[0-9]++(?:\.[0-9]*+)?+(?:e[+\-]?+[0-9]++)?+)" + WORD_END
+    operator = rb"[!%&*+.<=>^|~{},]"
+    unit = rb"(?:" + rb"|".join((string, number, _variable(string, quoted_name), operator, MINUS, SLASH)) + rb")"
+    dotted = rb"(?:" + GAP + rb"\." + GAP + rb"(" + name + rb"|\*))?+"
+    return GAP + rb"(?:(" + unit + rb"(?:" + GAP + unit + rb")*+)|(" + name + rb")" + dotted + dotted + rb"|([()?;]))"
+
+
+def _load(string: bytes, name: bytes) -> bytes:
+    return (
+        GAP
+        + keyword(rb"LOAD")
+        + rb"(?:DATA|XML)" + WORD_END + GAP
+        + rb"(?:(?:LOW_PRIORITY|CONCURRENT)" + WORD_END + GAP + rb")?+"
+        + rb"(?:" + keyword(rb"LOCAL") + rb")?+"
+        + rb"INFILE" + WORD_END + GAP
+        + rb"(" + string + rb")" + GAP
+        + rb"(?:" + keyword(rb"IGNORE|REPLACE") + rb")?+"
+        + rb"INTO" + WORD_END + GAP + rb"TABLE" + WORD_END + GAP
+        + rb"(" + name + rb")(?:" + GAP + rb"\." + GAP + rb"(" + name + rb"))?+"
+    )  # fmt: skip
+
+
+def _variable(string: bytes, quoted_name: bytes) -> bytes:
+    return rb"@{1,2}+(?:" + string + rb"|" + quoted_name + rb"|(?:" + NAME_BYTE + rb"|\.)++)"
 
 
 def _operand(string: bytes, quoted_name: bytes, name: bytes) -> bytes:
@@ -126,13 +178,12 @@ def _operand(string: bytes, quoted_name: bytes, name: bytes) -> bytes:
     temporal = rb"(?:DATE|TIME|TIMESTAMP)" + GAP
     strings = string + rb"(?:" + GAP + string + rb")*+"
     number = rb"\.?[0-9][.0-9A-Z_]*+(?![$\x80-\xff])"
-    variable = rb"@{1,2}+(?:" + string + rb"|" + quoted_name + rb"|(?:" + NAME_BYTE + rb"|\.)++)"
     path = name + rb"(?:" + GAP + rb"\." + GAP + name + rb"){0,2}+"
     return rb"|".join(
         (
             introducer + rb"(?:[NBX]?+" + strings + rb"|" + number + rb")",
             temporal + string,
-            variable,
+            _variable(string, quoted_name),
             rb"([?(])",
             rb"(" + path + rb")(?:" + GAP + rb"(\())?+",
         )

@@ -12,10 +12,8 @@ class Reason(StrEnum):
     REPLACE = "replace"
     ON_DUPLICATE = "on_duplicate"
     RETURNING = "returning"
-    SELECT = "select"
-    TABLE = "table"
-    VALUES_ROW = "values_row"
     ROW_ALIAS = "row_alias"
+    SELF_SELECT = "self_select"
     MULTI_STATEMENT = "multi_statement"
     PREPARED = "prepared"
     LOAD_DATA = "load_data"
@@ -37,6 +35,12 @@ class Reason(StrEnum):
     DELAYED = "delayed"
     PLACEHOLDERS = "placeholders"
     AUTO_INCREMENT = "auto_increment"
+    KEY_UNKNOWN = "key_unknown"
+    FUNCTIONAL_KEY = "functional_key"
+    DEFINITION = "definition"
+    RETURN_ID = "return_id"
+    ENGINE = "engine"
+    SESSION_STATE = "session_state"
     # What the session does not allow just now.
     TRIPPED = "tripped"
     SESSION_CHANGED = "session_changed"
@@ -49,14 +53,12 @@ _WORDS = {
     Reason.IGNORE: "INSERT IGNORE already says what becomes of a duplicate",
     Reason.REPLACE: "REPLACE already says what becomes of a duplicate",
     Reason.ON_DUPLICATE: "the statement has its own ON DUPLICATE KEY UPDATE",
-    Reason.RETURNING: "INSERT ... RETURNING answers with rows",
-    Reason.SELECT: "INSERT ... SELECT is not rewritten",
-    Reason.TABLE: "INSERT ... TABLE is not rewritten",
-    Reason.VALUES_ROW: "VALUES ROW(...) is not rewritten",
+    Reason.RETURNING: "only MariaDB knows INSERT ... RETURNING",
     Reason.ROW_ALIAS: "the statement already names its new row with AS",
-    Reason.MULTI_STATEMENT: "the text holds more than one statement",
+    Reason.SELF_SELECT: "the INSERT ... SELECT reads a table under the name of the one it inserts into",
+    Reason.MULTI_STATEMENT: "the text holds several statements, for which only rules with when: always can do anything",
     Reason.PREPARED: "the statement is prepared",
-    Reason.LOAD_DATA: "LOAD DATA is not rewritten",
+    Reason.LOAD_DATA: "LOAD DATA takes only replace, or with LOCAL ignore, with when: always and for any key",
     Reason.CHARSET: "how the text reads depends on the character set of the connection",
     Reason.ANSI_QUOTES: "the text holds double quotes, and whether ANSI_QUOTES makes names of them is not known",
     Reason.BACKSLASH: "the text holds backslashes, and whether they escape (NO_BACKSLASH_ESCAPES) is not known",
@@ -72,8 +74,14 @@ _WORDS = {
     Reason.COLUMNS_UNKNOWN: "the rule names a key, and the columns of that key are not known",
     Reason.DELAYED: "INSERT DELAYED reports no duplicate",
     Reason.PLACEHOLDERS: "the text holds placeholders",
-    Reason.AUTO_INCREMENT: "the AUTO_INCREMENT column has come to its end; the row with the last id is not a duplicate",
+    Reason.AUTO_INCREMENT: "the server fills the key: its only duplicate is that of an AUTO_INCREMENT at its end",
     Reason.TRIPPED: "the rule's statements have failed too often in a row, and rest for a while",
+    Reason.KEY_UNKNOWN: "the table has no unique key of the rule's",
+    Reason.FUNCTIONAL_KEY: "the key is made of expressions or periods, and nothing proven compares them",
+    Reason.DEFINITION: "the statement, or the rule, does not fit the table's columns as they are known",
+    Reason.RETURN_ID: "return_id does not name the table's AUTO_INCREMENT column, or that column is no integer",
+    Reason.ENGINE: "the table's engine keeps the first rows of an INSERT that failed, and a second one would meet them",
+    Reason.SESSION_STATE: "a value reads ROW_COUNT(), LAST_INSERT_ID() or the like, which a failed INSERT changes",
     Reason.SESSION_CHANGED: "schema, character set or SQL mode have changed since the statement was prepared",
     Reason.LONG_DATA: "more was sent by SEND_LONG_DATA than is kept",
     Reason.PARAMETERS: "the types of the parameters are not known",

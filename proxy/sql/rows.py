@@ -27,17 +27,35 @@ def read_rows(cursor: Cursor) -> tuple[int, int]:
     cursor.expect(_OPEN)
     values = _read_row(cursor)
     rows = 1
-    while comma := cursor.take(_NEXT):
-        placeholders = cursor.placeholders
-        if _read_row(cursor) != values:
-            raise UnprovenError(Reason.MALFORMED)  # error 1136
-        rows += 1
-        if cursor.placeholders > placeholders:
-            row = cursor.text[comma.start() : cursor.at]
-            rows += _read_same_rows(cursor, row, cursor.placeholders - placeholders)
-        elif rows >= _FEW:
-            rows += _read_plain_rows(cursor, values)
+    while found := read_next_rows(cursor, values, rows):
+        rows += found
     return rows, values
+
+
+def read_next_rows(cursor: Cursor, values: int, rows: int) -> int:
+    """Read the row that follows a row, and those behind it as long as they are alike.
+
+    Args:
+        cursor: is left behind the last of them.
+        values: how many values each row must have.
+        rows: how many were read before.
+
+    Returns:
+        How many were read; 0 if there is none.
+
+    Raises:
+        UnprovenError: as `read_rows`.
+    """
+    comma = cursor.take(_NEXT)
+    if comma is None:
+        return 0
+    placeholders = cursor.placeholders
+    if _read_row(cursor) != values:
+        raise UnprovenError(Reason.MALFORMED)  # error 1136
+    if cursor.placeholders > placeholders:
+        row = cursor.text[comma.start() : cursor.at]
+        return 1 + _read_same_rows(cursor, row, cursor.placeholders - placeholders)
+    return 1 + _read_plain_rows(cursor, values) if rows >= _FEW else 1
 
 
 def read_to_close(cursor: Cursor) -> None:
@@ -85,7 +103,7 @@ def _read_mark(cursor: Cursor, pattern: re.Pattern[bytes]) -> bytes:
 def _read_same_rows(cursor: Cursor, row: bytes, placeholders: int) -> int:
     """Read the rows that repeat a comma and a row byte for byte, as `,(?,?)`; return how many they are."""
     rows = 0
-    while cursor.text.startswith(row, cursor.at):
+    while cursor.text.startswith(row, cursor.at, cursor.end):
         cursor.at += len(row)
         rows += 1
     cursor.placeholders += rows * placeholders

@@ -1,32 +1,49 @@
 """What stands behind the last value."""
 
+from typing import NamedTuple
+
 from proxy.sql.cursor import Cursor
 from proxy.sql.patterns import GAP, QUIET_GAP, WORD_END, compiled
+from proxy.sql.query import read_tokens
 from proxy.sql.reason import Reason, UnprovenError
 
 _QUIET = compiled(QUIET_GAP + rb"\Z")
 _END = compiled(GAP + rb"(?:;" + GAP + rb")*+\Z")
 _GAP = compiled(GAP)
-_CLAUSES = (
-    (compiled(rb"ON" + WORD_END + GAP + rb"DUPLICATE" + WORD_END), Reason.ON_DUPLICATE),
-    (compiled(rb"RETURNING" + WORD_END), Reason.RETURNING),
-)
+_RETURNING = compiled(GAP + rb"RETURNING" + WORD_END)
+_ON_DUPLICATE = compiled(rb"ON" + WORD_END + GAP + rb"DUPLICATE" + WORD_END)
 _SEMICOLON = compiled(rb";")
 
 
-def read_tail(cursor: Cursor) -> bool:
-    """Read the rest of the text, which must hold nothing but whitespace, comments and `;`.
+class Tail(NamedTuple):
+    """The rest of a text, which holds nothing but whitespace, comments and `;`, and RETURNING.
 
-    Returns:
-        Whether it holds neither a `;` nor a line comment.
+    Args:
+        safe: it holds neither a `;` nor a line comment nor RETURNING.
+        returning: it holds a RETURNING.
+    """
+
+    safe: bool
+    returning: bool
+
+
+_TAILS = (Tail(False, False), Tail(True, False))
+
+
+def read_tail(cursor: Cursor) -> Tail:
+    """Read the rest of the text.
 
     Raises:
         UnprovenError: there is more, with the reason for what there is.
     """
     if cursor.take(_QUIET):
-        return True
+        return _TAILS[True]
     if cursor.take(_END):
-        return False
+        return _TAILS[False]
+    if cursor.take(_RETURNING):
+        read_tokens(cursor, b"RETURNING")
+        if cursor.take(_END):
+            return Tail(False, True)
     raise _fault(cursor)
 
 
@@ -34,9 +51,8 @@ def _fault(cursor: Cursor) -> UnprovenError:
     """Give the reason that lies in what else there is."""
     cursor.expect(_GAP)
     alias = cursor.take(cursor.patterns.alias)
-    for pattern, reason in _CLAUSES:
-        if cursor.take(pattern):
-            return UnprovenError(reason)
+    if cursor.take(_ON_DUPLICATE):
+        return UnprovenError(Reason.ON_DUPLICATE)
     if alias:
         return UnprovenError(Reason.ROW_ALIAS)
     if cursor.take(_SEMICOLON):

@@ -14,7 +14,7 @@ MYSQL = Dialect.parse("9.7.4")
 OLD_MYSQL = Dialect.parse("8.0.19")
 MARIADB = Dialect.parse("5.5.5-10.11.18-MariaDB-0+deb12u1")
 
-PLAIN = Lexing(ansi_quotes=False, no_backslash_escapes=False, charset_safe=True)
+PLAIN = Lexing(ansi_quotes=False, no_backslash_escapes=False, charset_safe=True, utf8=True)
 
 
 def rule(action: str = "ignore", set: Mapping[str, str] | None = None, **others: Any) -> Rule:  # noqa: A002  # the YAML's word

@@ -225,6 +225,7 @@ def settings(counters: Counters, recorder: Recorder, clock: Clock, in_force: Rul
         recorder=recorder,
         rules=lambda: in_force,
         trips=Trips(clock, counters.tripped.__setitem__),
+        tables=None,
         client_tls=ClientTlsMode.DISABLED,
         backend_tls=BackendTlsMode.DISABLED,
         limits=Limits(),
