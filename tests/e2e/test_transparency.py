@@ -192,7 +192,7 @@ def converse(client: RawClient) -> list[list[Packet]]:
         client.ask(execute(select, texts(b"99", b"x"), CURSOR_READ_ONLY), fetch(select, 1)),
         client.ask(execute(select, texts(b"0", b"x"), CURSOR_READ_ONLY), fetch(select, 2), command(raw.RESET, select)),
         client.ask(command(raw.CLOSE, select), command(raw.CLOSE, insert), command(raw.PING)),
-        client.ask(execute(select, texts(b"0", b"x"))),
+        without_id(select, client.ask(execute(select, texts(b"0", b"x")))),
     ]
     return said
 
