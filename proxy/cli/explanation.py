@@ -9,6 +9,7 @@ from proxy.rules.match import Mismatch, RuleSet, mismatch, rule_for_insert
 from proxy.rules.plan import Plan, plan
 from proxy.rules.rule import Action, AffectedRows, Rule, When
 from proxy.sql.dialect import Dialect
+from proxy.sql.form import Form
 from proxy.sql.insert import Insert, Skip, recognise
 from proxy.sql.lexing import Lexing
 from proxy.sql.reason import explain_reason
@@ -39,6 +40,7 @@ def explanation(question: Question) -> Iterator[str]:
         ansi_quotes=not _ANSI_QUOTES.isdisjoint(question.modes),
         no_backslash_escapes="NO_BACKSLASH_ESCAPES" in question.modes,
         charset_safe=True,
+        utf8=True,
     )
     insert = recognise(question.text, lexing)
     yield "Statement"
@@ -51,11 +53,20 @@ def explanation(question: Question) -> Iterator[str]:
 
 def _described(insert: Insert) -> str:
     table = insert.table if insert.schema is None else f"{insert.schema}.{insert.table}"
+    if insert.form is Form.LOAD_DATA:
+        local = " LOCAL" if "local" in insert.modifiers else ""
+        return _printable(f"LOAD DATA{local} into {table}".encode("utf-8", "surrogateescape"))
     columns = "no column list" if insert.columns is None else f"columns {', '.join(insert.columns)}"
-    rows = "1 row" if insert.rows == 1 else f"{insert.rows} rows"
     partition = ", into named partitions" if insert.partition else ""
-    described = f"INSERT ... {insert.form.upper()} into {table}: {columns}; {rows}{partition}"
+    returning = ", with RETURNING" if insert.returning else ""
+    described = f"INSERT ... {insert.form.upper()} into {table}: {columns}; {_rows(insert)}{partition}{returning}"
     return _printable(described.encode("utf-8", "surrogateescape"))
+
+
+def _rows(insert: Insert) -> str:
+    if not insert.rows:
+        return "as many rows as the query has"
+    return "1 row" if insert.rows == 1 else f"{insert.rows} rows"
 
 
 def _explain_rules(question: Question, insert: Insert) -> Iterator[str]:
@@ -117,6 +128,8 @@ def _explain_statements(question: Question, insert: Insert, rules: tuple[Rule, .
     plans = {rule.name: plan(insert, rule, question.dialect) for rule in rules}
     always = rule_for_insert(rules)
     first = None if always is None else plans[always.name]
+    if isinstance(first, Plan) and first.when is not When.ALWAYS:
+        first = None  # what answers with rows is sent as it is
     yield from _first(insert, always, first)
     for rule in rules:
         if not (rule is always and isinstance(first, Plan)):
@@ -197,7 +210,7 @@ def _hints_of(dialect: Dialect, insert: Insert, planned: Plan) -> Iterator[str]:
     rule, rows = planned.rule, insert.rows
     added = planned.statement[insert.body_end : len(planned.statement) - (len(insert.text) - insert.body_end)]
     if rule.effective_when is When.CONFLICT and rule.action is not Action.REPLACE:
-        whole = f" of all {rows} rows" if rows > 1 else ""
+        whole = " of all its rows" if rows != 1 else ""
         yield (
             "when: always is better where many of these inserts conflict, or where they run in transactions: it spares "
             f"a conflict the second statement{whole} and the second AUTO_INCREMENT value, and no failed INSERT leaves "
@@ -207,8 +220,8 @@ def _hints_of(dialect: Dialect, insert: Insert, planned: Plan) -> Iterator[str]:
         yield "columns that the INSERT does not name are read by VALUES(), for each of which MySQL adds warning 1287"
     if rule.affected_rows is AffectedRows.NATIVE:
         yield "the client reads 0, 1 or 2 affected rows for a conflict; affected_rows: insert gives the 1 of an INSERT"
-    if rule.return_id is not None and rows > 1:
-        yield f"one id comes back for {rows} rows: it cannot be told which row it belongs to"
+    if rule.return_id is not None and rows != 1:
+        yield f"one id comes back for {rows or 'all'} rows: it cannot be told which row it belongs to"
 
 
 # --------------------------------------------------------------------------------------------------------------------
