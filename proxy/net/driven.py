@@ -28,6 +28,9 @@ class DrivenSession(Protocol):
     def client_data(self, data: bytes) -> None:
         """Take bytes that the client sent."""
 
+    def client_ended(self) -> None:
+        """Take note that the client sends no more: the last moment to pass on what was kept of it."""
+
     def backend_data(self, data: bytes) -> None:
         """Take bytes that the backend sent."""
 

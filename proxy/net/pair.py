@@ -357,6 +357,7 @@ class Pair:
         return False
 
     def _pass_client_end_on(self) -> None:
+        self._session.client_ended()
         if not self._backend.end_writing():
             self._client_lost("connection closed")
 

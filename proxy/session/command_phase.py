@@ -197,6 +197,10 @@ class CommandPhase:
         if self._from_client.held and not self._from_client.empty:
             self._wires.hold_client()  # only now: most clients wait for the reply
 
+    def client_ended(self) -> None:
+        """Pass on what was kept of a packet that will never be whole: the server minds where it broke off."""
+        self._from_client.relay()
+
     def backend_data(self, data: bytes) -> None:
         """Take bytes that the backend sent.
 

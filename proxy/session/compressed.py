@@ -91,6 +91,10 @@ class CompressedPhase:
         for plain in self._client.read(data):
             self._phase.client_data(plain)
 
+    def client_ended(self) -> None:
+        """Pass on what was kept of a packet that will never be whole."""
+        self._phase.client_ended()
+
     def backend_data(self, data: bytes) -> None:
         """Take bytes that the backend sent.
 

@@ -76,6 +76,11 @@ class Session:
         except ProtocolError as error:
             self._end(Result.MALFORMED, str(error))
 
+    def client_ended(self) -> None:
+        """Take note that the client sends no more, and the backend is about to hear of it."""
+        if self._commands is not None and not self._relaying and not self.closed:
+            self._commands.client_ended()
+
     def backend_data(self, data: bytes) -> None:
         """Take bytes that the backend sent."""
         if self.closed:

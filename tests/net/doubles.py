@@ -31,6 +31,7 @@ class ScriptedSession:
         self.reason = ""
         self.idle = True
         self.broken_off = False
+        self.kept = b""
         self.login = True
         self.events: list[str] = []
         self.received: list[bytes] = []
@@ -48,6 +49,9 @@ class ScriptedSession:
     @property
     def answered(self) -> bool:
         return self.idle or self.broken_off
+
+    def client_ended(self) -> None:
+        self.wires.to_backend(self.kept)
 
     def note(self, event: str) -> None:
         self.events.append(event)

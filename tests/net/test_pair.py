@@ -170,10 +170,10 @@ async def test_a_client_that_closes_its_direction_still_gets_the_reply() -> None
 async def test_a_client_that_ends_in_the_middle_of_a_packet_is_not_waited_for() -> None:
     async with backend() as server, stage(server.address) as running:
         client, behind, session = await logged_in(running, server)
-        session.idle, session.broken_off = False, True
+        session.idle, session.broken_off, session.kept = False, True, b" kept"
         client.send(b"quest")
         client.writer.write_eof()
-        assert await behind.rest() == b"quest"
+        assert await behind.rest() == b"quest kept"
         await behind.close()
 
 
