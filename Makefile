@@ -12,13 +12,14 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	command -v $$python >/dev/null 2>&1 \
 	&& $$python -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' && echo $$python && break; done)
 
-.PHONY: help install demo test check bench format lock clean
+.PHONY: help install demo test diff check bench format lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make install   put keyclash into .venv"
 	@echo "make demo      install, then run the proxy on an embedded server with some traffic"
 	@echo "make test      install with the tools, fetch real servers, then check and run every test"
+	@echo "make diff      hold DIFF_CONVERSATIONS=10000 generated conversations per server with and without the proxy"
 	@echo "make check     linters, formatting, types and the import contract only"
 	@echo "make bench     measure the proxy beside others; BENCH=--quick takes two minutes, BENCH=--help tells the rest"
 	@echo "make format    put the code into the one format"
@@ -34,6 +35,13 @@ test: check
 	$(BIN)/python -m tests.servers fetch
 	$(BIN)/python -m tests.clients
 	$(BIN)/python -m pytest --cov --cov-report=term
+
+# Both servers at once; a difference is printed as a script. DIFF_SEED repeats a run, DIFF_RULES is none, others or observe.
+DIFF_CONVERSATIONS ?= 10000
+DIFF_RULES ?= none
+diff: $(DEVELOPMENT)
+	$(BIN)/python -m tests.servers fetch
+	$(BIN)/python -m tests.diff --conversations $(DIFF_CONVERSATIONS) $(DIFF_RULES:%=--rules %) $(DIFF_SEED:%=--seed %)
 
 check: $(DEVELOPMENT)
 	$(BIN)/ruff check .

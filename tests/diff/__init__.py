@@ -1,0 +1,1 @@
+"""The difference tester: the same conversations directly and through the proxy, compared byte for byte."""
