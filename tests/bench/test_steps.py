@@ -1,0 +1,98 @@
+"""What each exchange may cost the session at most. Raise a bound only for what is worth it; lower it after a gain.
+
+The bounds are those of Python 3.11: other versions have other instructions, and may take more of them.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from proxy.rules.match import RuleSet
+from proxy.rules.model import load_rules
+from proxy.wire import commands
+from tests.bench.rules import rules
+from tests.bench.steps import Cost, cost, kept, logged_in, shared
+from tests.session.packets import command, duplicate, ok, query, result
+from tests.wire.packets import DEFINITION, eof, packets
+
+ALLOWANCE = 1.0 if sys.version_info[:2] == (3, 11) else 1.3
+KEPT_PER_SESSION = 8192
+TEXT = "0123456789" * 6
+ROW = result((TEXT.encode(),))
+PREPARED = packets(b"\0\1\0\0\0\1\0\1\0\0\0\0", DEFINITION, eof(), DEFINITION, eof())
+PREPARE = command(commands.STMT_PREPARE, b"SELECT c FROM plain WHERE id = ?")
+EXECUTE = command(commands.STMT_EXECUTE, b"\1\0\0\0\0\1\0\0\0\0\1\3\0\7\0\0\0")
+
+
+def insert(table: str) -> bytes:
+    return query(f"INSERT INTO {table} (k, c, n) VALUES (12345678, '{TEXT}', 1)")
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A command, all that the backend answers in turn, and the bounds of what that costs."""
+
+    name: str
+    command: bytes
+    answers: tuple[bytes, ...]
+    bound: Cost
+
+
+EXCHANGES = [
+    Exchange("select, text", query("SELECT c FROM plain WHERE id = 1234"), (ROW,), Cost(640, 36)),
+    Exchange("select, prepared", EXECUTE, (ROW,), Cost(640, 36)),
+    Exchange("commit", query("COMMIT"), (ok(),), Cost(970, 63)),
+    Exchange("insert", insert("plain"), (ok(1, 5),), Cost(750, 54)),
+    Exchange("insert, when: conflict", insert("update_conflict"), (ok(1, 5),), Cost(2450, 152)),
+    Exchange("insert, when: always", insert("update_always"), (ok(1, 5),), Cost(4500, 290)),
+    Exchange(
+        "conflict",
+        insert("update_conflict"),
+        (duplicate("12345678", "update_conflict.ux_k"), ok(2, 5)),
+        Cost(7250, 480),
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def thousand(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
+    path: Path = tmp_path_factory.mktemp("rules") / "rules.yaml"
+    path.write_text(rules(1000))
+    return load_rules(path)
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES, ids=lambda exchange: exchange.name)
+def test_exchanges_stay_within_their_bounds(exchange: Exchange, thousand: RuleSet) -> None:
+    found = _cost_of(exchange, thousand)
+    assert found.steps <= exchange.bound.steps * ALLOWANCE
+    assert found.calls <= exchange.bound.calls * ALLOWANCE
+
+
+def test_a_thousand_rules_cost_a_select_nothing(thousand: RuleSet) -> None:
+    assert _cost_of(EXCHANGES[0], thousand) == _cost_of(EXCHANGES[0], RuleSet())
+
+
+def test_counts_are_the_same_each_time(thousand: RuleSet) -> None:
+    assert _cost_of(EXCHANGES[0], thousand) == _cost_of(EXCHANGES[0], thousand)
+
+
+def test_idle_sessions_keep_little(thousand: RuleSet) -> None:
+    settings = shared(thousand)
+    assert kept(lambda: logged_in(settings)) <= KEPT_PER_SESSION
+
+
+def _cost_of(exchange: Exchange, in_force: RuleSet) -> Cost:
+    session = logged_in(shared(in_force))
+    session.client_data(PREPARE)
+    session.backend_data(PREPARED)
+
+    def run() -> None:
+        session.client_data(exchange.command)
+        for answer in exchange.answers:
+            session.backend_data(answer)
+
+    found = cost(run)
+    assert session.idle
+    return found
