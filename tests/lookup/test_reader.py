@@ -278,7 +278,7 @@ async def test_an_answer_that_does_not_come(
 ) -> None:
     """Fail in time, end the connection, with TLS and without, and find the table once the server answers again."""
     async with relaying(server) as relay:
-        tls = backend_context(BackendTls(mode=mode), relay.address)
+        tls = backend_context(BackendTls(mode=mode))
         changes = {"backends": (relay.address,), "tls_mode": mode, "tls": tls.context if tls else None, "timeout": 60}
         reader = Reader(source(server, account, **changes))
         await reads(reader, database)
@@ -316,7 +316,7 @@ async def test_a_table_that_is_locked(server: Server, database: str, account: Ac
 
 
 def encrypted(server: Server, account: Account, tls: BackendTls) -> Source:
-    context = backend_context(tls, Address(server.host, server.port))
+    context = backend_context(tls)
     return source(
         server,
         account,
@@ -377,7 +377,7 @@ async def test_tls_that_is_required_and_not_offered() -> None:
             heard.append(connection.recv(4096))
 
     with listening(serve) as address:
-        tls = backend_context(BackendTls(mode=MODES.REQUIRED), address)
+        tls = backend_context(BackendTls(mode=MODES.REQUIRED))
         assert tls is not None
         required = Source((address,), "u", SecretBytes(b"p"), TIMEOUT, MODES.REQUIRED, tls.context)
         async with reading(required) as reader:
