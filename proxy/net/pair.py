@@ -166,6 +166,10 @@ class Pair:
         """Read from the client again."""
         self._client.release(Hold.SESSION)
 
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Call back in the event loop's next turn; what goes wrong then ends this pair alone."""
+        self._loop.call_soon(self._tell, callback)
+
     def close(self) -> None:
         """Send what waits in both directions, for so long as the flush may take, then close both connections."""
         if not self._closing:

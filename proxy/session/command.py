@@ -12,6 +12,7 @@ from proxy.sql.head import Head
 from proxy.sql.insert import Insert, Skip
 from proxy.sql.lexing import Lexing
 from proxy.sql.reason import Reason
+from proxy.sql.recognition import Recognition
 from proxy.wire import commands
 from proxy.wire.execute import Execution
 from proxy.wire.framing import frame
@@ -27,6 +28,7 @@ HEAD: Final = 1024
 class Stage(Enum):
     """Which statement the backend is working on for this command."""
 
+    UNSENT = auto()  # none yet: it is being read
     PLAIN = auto()  # the client's own, and nothing will follow
     WATCHED = auto()  # the client's own; a rule may answer a conflict with a second one
     REWRITTEN = auto()  # the rule's, in the first place
@@ -61,6 +63,7 @@ class Statement:
         candidates: the rules for its table and user.
         lexing: how the server reads it.
         definite: the table is the one that a look-up finds, and not a temporary one of the session's own.
+        recognition: reads it, step by step, if it is large.
         insert: what it was recognised as, once it was looked at.
         plans: what the rules do to it, by the rules' names, once they were asked; and the table's definition by then.
     """
@@ -72,6 +75,7 @@ class Statement:
     candidates: tuple[Rule, ...]
     lexing: Lexing
     definite: bool
+    recognition: Recognition | None = None
     insert: Insert | Skip | None = None
     plans: dict[str, tuple[Table | None, Plan | Skip]] = field(default_factory=dict)
 

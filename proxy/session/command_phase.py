@@ -22,14 +22,14 @@ from proxy.session.fast_lane import INSERT_STARTS, SHORTEST, is_plain_ok, is_pla
 from proxy.session.login_phase import Agreed
 from proxy.session.prepared import LongData, Prepared, PreparedInsert
 from proxy.session.reply_stream import ReplyStream
-from proxy.session.resolution import Resolver, Send, Wait, Who
+from proxy.session.resolution import Pause, Resolver, Send, Wait, Who
 from proxy.session.settings import SessionSettings, Wires
 from proxy.session.variables import Variables, is_compound
 from proxy.sql.dialect import Dialect
 from proxy.sql.head import Head, head
 from proxy.wire import capabilities as cap
 from proxy.wire import commands
-from proxy.wire.answers import ERR, parse_err, state_changes
+from proxy.wire.answers import EOF, ERR, parse_err, state_changes
 from proxy.wire.commands import SHAPES, SHORTEST_UNANSWERED, Shape
 from proxy.wire.errors import ProtocolError
 from proxy.wire.execute import parse_execution, statement_of, with_statement
@@ -39,6 +39,7 @@ from proxy.wire.query import text_offset
 from proxy.wire.replies import Event, Part, ReplyTracker
 
 _LAST_PREPARED: Final = 0xFFFFFFFF  # MariaDB's id for the statement prepared last
+_FIRST_REPLY: Final = 2  # the highest sequence id of a reply's first packet; later ones are of rows
 _NO_HEAD: Final = Head("other", None, None)
 _EXECUTES: Final = frozenset({commands.STMT_EXECUTE, commands.STMT_BULK_EXECUTE})
 _ON_STATEMENTS: Final = _EXECUTES | {
@@ -370,7 +371,7 @@ class CommandPhase:
             if at < 0 or not _may_be_insert(payload, at):
                 return False
             found = head(payload[at:])
-            if found.verb != "insert":
+            if found.verb != "insert" and not (found.verb == "load" and code == commands.QUERY):
                 return False
             if any(before.code == commands.INIT_DB or before.verb == "use" for before in self._pending):
                 return True  # it is looked at again when the schema is known
@@ -405,6 +406,9 @@ class CommandPhase:
             command.statement = statement
             return Pass.ON
         first = self._resolver.first_text(command, statement)
+        if isinstance(first, Pause):
+            self._pause(command)
+            return b""
         return Pass.ON if first is statement.text else statement.packets(first)
 
     def _statement(self, payload: bytes, at: int) -> Statement:
@@ -428,6 +432,9 @@ class CommandPhase:
         command.execution = execution
         command.blocked = insert.blocked(execution, self._variables.version)
         first = self._resolver.first_text(command, insert.statement)
+        if isinstance(first, Pause):
+            self._pause(command)
+            return b""
         if first is not insert.statement.text:
             self._run(command, first)
             return b""
@@ -652,7 +659,7 @@ class CommandPhase:
         self._infile = False
         if payload[0] == ERR:
             answer = self._resolver.failed(command, payload, *self._about(command))
-            if isinstance(answer, Wait):
+            if isinstance(answer, Wait | Pause):
                 self._wait(command, answer)
                 return b""
             if isinstance(answer, Send):
@@ -663,12 +670,20 @@ class CommandPhase:
         if command.ddl:
             self._forget_tables()
         self._finish()
-        if command.stage.is_rules:
+        if command.stage.is_rules and sequence <= _FIRST_REPLY and payload[0] != EOF:
             return frame(answer, 1)  # the client has sent one packet, a rule's statement may have needed two
         return None if answer is payload else frame(answer, sequence)
 
-    def _wait(self, command: Command, wait: Wait) -> None:
-        """Let a conflict wait for the definition of its table."""
+    def _pause(self, command: Command) -> None:
+        """Go on with a command after other sessions have had their turn."""
+        self._waiting = True
+        self._wires.soon(partial(self._resume, command))
+
+    def _wait(self, command: Command, wait: Wait | Pause) -> None:
+        """Let a conflict wait for the definition of its table, or for the text to be read on."""
+        if isinstance(wait, Pause):
+            self._pause(command)
+            return
         self._waiting = True
         if self._settings.tables is not None:
             self._settings.tables.request(wait.schema, wait.table, partial(self._resume, command))
@@ -678,8 +693,11 @@ class CommandPhase:
         if self._ended or not self._pending or self._pending[0] is not command:
             return
         self._waiting = False
+        if command.stage is Stage.UNSENT:
+            self._send_first(command)
+            return
         answer = self._resolver.resumed(command)
-        if isinstance(answer, Wait):
+        if isinstance(answer, Wait | Pause):
             self._wait(command, answer)
         elif isinstance(answer, Send):
             self._run(command, answer.text)
@@ -687,6 +705,16 @@ class CommandPhase:
             self._finish()
             self._wires.to_client(frame(answer, 1))
             self._release()
+
+    def _send_first(self, command: Command) -> None:
+        """Send a command that had to be read first."""
+        if command.statement is None:
+            raise ProtocolError("a command goes on that never was")
+        first = self._resolver.first_text(command, command.statement)
+        if isinstance(first, Pause):
+            self._pause(command)
+        else:
+            self._run(command, first)
 
     def end(self) -> None:
         """Do nothing any more, whatever is still called back."""
@@ -706,8 +734,7 @@ class CommandPhase:
         elif command.code == commands.RESET_CONNECTION:
             self._forget_statements()
             self._variables.forget()
-        ok = self._tracker.ok
-        return payload if ok is None else self._resolver.succeeded(command, payload, ok)
+        return self._resolver.succeeded(command, payload, self._tracker.ok)
 
     def _finish(self) -> None:
         """Close the reply of the oldest command, and expect the next one's."""

@@ -141,6 +141,10 @@ class CompressedPhase:
         """Read from the client again."""
         self._wires.release_client()
 
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Call back after what else waits has had its turn."""
+        self._wires.soon(callback)
+
     def close(self) -> None:
         """Send what waits in both directions, then close both connections."""
         self._wires.close()

@@ -22,7 +22,7 @@ from proxy.conflicts.conflict import Conflict, Outcome
 from proxy.conflicts.message import ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME, UNKNOWN, Duplicate, is_duplicate, parse
 from proxy.rules.match import rule_for_conflict, rule_for_insert
 from proxy.rules.plan import MARKER, Plan, plan
-from proxy.rules.rule import Action, AffectedRows, Rule
+from proxy.rules.rule import Action, AffectedRows, Rule, When
 from proxy.rules.table import Table
 from proxy.session.command import Command, Conflicted, Stage, Statement
 from proxy.session.settings import SessionSettings
@@ -31,6 +31,7 @@ from proxy.sql.dialect import Dialect
 from proxy.sql.head import Head
 from proxy.sql.insert import Insert, Skip, recognise
 from proxy.sql.reason import Reason
+from proxy.sql.recognition import SMALL, Recognition
 from proxy.wire import capabilities as cap
 from proxy.wire import commands
 from proxy.wire.answers import Err, Ok, info, parse_err, with_affected_rows
@@ -39,6 +40,7 @@ from proxy.wire.errors import ProtocolError
 ER_LOCK_DEADLOCK: Final = 1213
 ER_DATA_OUT_OF_RANGE: Final = 1690
 _MARKER: Final = b"%d" % MARKER
+_SLICE: Final = 1 << 18  # bytes of a large text that are read in one turn
 _RESOLVABLE: Final = frozenset({ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME})
 
 # Errors raised while the server resolves a statement, before it touches a row: nothing has changed.
@@ -69,6 +71,13 @@ class Wait:
 
     schema: str
     table: str
+
+
+class Pause:
+    """The answer to anything: there is more to be done, after others have had their turn."""
+
+
+PAUSE: Final = Pause()
 
 
 class Who(NamedTuple):
@@ -124,7 +133,7 @@ class Resolver:
             return ()
         return self._rules().candidates(head.schema or schema, head.table, self._who.user)
 
-    def first_text(self, command: Command, statement: Statement) -> bytes:
+    def first_text(self, command: Command, statement: Statement) -> bytes | Pause:
         """Give the text that is sent in the first place: the client's own, or a rule's with ``when: always``."""
         command.statement = statement
         command.stage = Stage.WATCHED
@@ -132,13 +141,16 @@ class Resolver:
         if rule is None or rule.dry_run or isinstance(self._definition(statement), Wait):
             return statement.text
         made = self._plan(command, statement, rule)
-        if made is None:
+        if isinstance(made, Pause):
+            command.stage = Stage.UNSENT
+            return made
+        if made is None or made.when is not When.ALWAYS:
             return statement.text
         command.plan = made
         command.stage = Stage.REWRITTEN
         return made.statement
 
-    def failed(self, command: Command, payload: bytes, head: Head, schema: str | None) -> bytes | Send | Wait:
+    def failed(self, command: Command, payload: bytes, head: Head, schema: str | None) -> bytes | Send | Wait | Pause:
         """Take an ERR that ends a reply.
 
         Args:
@@ -164,8 +176,8 @@ class Resolver:
             command, Conflicted(payload, error.number, self._read(error, head), self._clock()), head, schema
         )
 
-    def resumed(self, command: Command) -> bytes | Send | Wait:
-        """Go on with a conflict that waited for a definition."""
+    def resumed(self, command: Command) -> bytes | Send | Wait | Pause:
+        """Go on with a conflict that had to wait."""
         statement, conflicted = command.statement, command.conflicted
         if statement is None or conflicted is None:
             raise ProtocolError("a conflict goes on that never was")
@@ -188,8 +200,8 @@ class Resolver:
         self._record(conflicted, Outcome.FAILED, made.rule, statement.head, statement.schema)
         return conflicted.payload
 
-    def succeeded(self, command: Command, payload: bytes, ok: Ok) -> bytes:
-        """Take the OK that answers a statement with rules; return the payload that the client gets."""
+    def succeeded(self, command: Command, payload: bytes, ok: Ok | None) -> bytes:
+        """Take the packet that ends a reply in good order, and its OK if it is one; return the client's payload."""
         statement = command.statement
         made = command.plan
         self._judge(command, 0)
@@ -197,6 +209,10 @@ class Resolver:
             return payload
         self._count(command, made, "ok")
         self._trips.worked(made.rule.name)
+        if ok is None or made.returning:  # rows were the answer: nothing tells which of them were there
+            if command.conflicted is not None:
+                self._resolved(command.conflicted, statement, made, None)
+            return payload
         told = info(payload, ok)
         # one bulk execution offers as many rows as it brings parameters for
         rows = rows_of(told, 0 if command.code == commands.STMT_BULK_EXECUTE else made.rows)
@@ -214,7 +230,7 @@ class Resolver:
 
     def _conflict(
         self, command: Command, conflicted: Conflicted, head: Head, schema: str | None
-    ) -> bytes | Send | Wait:
+    ) -> bytes | Send | Wait | Pause:
         """Answer a conflict that the client's own statement has met."""
         statement = command.statement
         candidates = statement.candidates if statement else self.candidates(head, schema)
@@ -224,7 +240,7 @@ class Resolver:
             if command.stage is Stage.ORIGINAL and command.plan and command.plan.rule is rule:
                 # its statement has been refused or has failed already, for this very row
                 outcome = Outcome.FAILED if command.rule_error else Outcome.REFUSED
-            elif isinstance(made := self._second(command, rule, conflicted, head), Wait):
+            elif isinstance(made := self._second(command, rule, conflicted, head), Wait | Pause):
                 command.conflicted = conflicted
                 return made
             elif made is not None:
@@ -232,7 +248,7 @@ class Resolver:
         self._record(conflicted, outcome, rule, head, schema)
         return conflicted.payload
 
-    def _second(self, command: Command, rule: Rule, conflicted: Conflicted, head: Head) -> Plan | Wait | None:
+    def _second(self, command: Command, rule: Rule, conflicted: Conflicted, head: Head) -> Plan | Wait | Pause | None:
         """Prepare a rule's second statement; None where there is to be none, which is counted."""
         statement = command.statement
         if statement is None:
@@ -245,8 +261,8 @@ class Resolver:
         if isinstance(wait, Wait):
             return wait
         made = self._plan(command, statement, rule)
-        if made is None:
-            return None
+        if made is None or isinstance(made, Pause):
+            return made
         if rule.dry_run:
             self._count(command, made, "dry_run")
             return None
@@ -328,7 +344,7 @@ class Resolver:
     # ----------------------------------------------------------------------------------------------------------------
     # Helpers
 
-    def _plan(self, command: Command, statement: Statement, rule: Rule) -> Plan | None:
+    def _plan(self, command: Command, statement: Statement, rule: Rule) -> Plan | Pause | None:
         """Make a rule's statement; None where it cannot be made, or run just now, which is counted."""
         known = self._definition(statement)
         table = known if isinstance(known, Table) else None
@@ -336,7 +352,10 @@ class Resolver:
         if earlier is not None and earlier[0] is table:
             made = earlier[1]
         else:
-            made = self._make_plan(statement, rule, table)
+            insert = _recognised(statement)
+            if isinstance(insert, Pause):
+                return insert
+            made = plan(insert, rule, self._dialect, table) if isinstance(insert, Insert) else insert
             statement.plans[rule.name] = (table, made)
         if isinstance(made, Plan) and command.blocked is not None:
             made = Skip(command.blocked)
@@ -362,12 +381,6 @@ class Resolver:
         schema, table = statement.head.schema or statement.schema, statement.head.table
         if self._tables is not None and schema is not None and table is not None:
             self._tables.forget(schema, table)
-
-    def _make_plan(self, statement: Statement, rule: Rule, table: Table | None) -> Plan | Skip:
-        if statement.insert is None:
-            statement.insert = recognise(statement.text, statement.lexing)
-        insert = statement.insert
-        return plan(insert, rule, self._dialect, table) if isinstance(insert, Insert) else insert
 
     def _judge(self, command: Command, error: int) -> None:
         """Blame the rule for an error of its statement, unless the client's own has met the same (0: it met none)."""
@@ -417,6 +430,17 @@ class Resolver:
                 count=count,
             )
         )
+
+
+def _recognised(statement: Statement) -> Insert | Skip | Pause:
+    """Read a statement; a large one in as many turns as it takes."""
+    if statement.insert is None and len(statement.text) <= SMALL:
+        statement.insert = recognise(statement.text, statement.lexing)
+    elif statement.insert is None:
+        if statement.recognition is None:
+            statement.recognition = Recognition(statement.text, statement.lexing)
+        statement.insert = statement.recognition.step(_SLICE)
+    return PAUSE if statement.insert is None else statement.insert
 
 
 def _is_own(conflicted: Conflicted, head: Head) -> bool:

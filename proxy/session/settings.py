@@ -38,6 +38,9 @@ class Wires(Protocol):
     def release_client(self) -> None:
         """Read from the client again."""
 
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Call back after what else waits has had its turn; never from within this call."""
+
     def close(self) -> None:
         """Send what waits in both directions, then close both connections."""
 

@@ -15,6 +15,8 @@ from proxy.wire.lenenc import read_bytes
 # Character sets in which the second byte of a character may be a backslash (0x5C) or a backtick (0x60).
 _UNSAFE_CHARSETS = frozenset({"big5", "cp932", "gb18030", "gbk", "sjis"})
 _UNSAFE_COLLATIONS = frozenset({1, 84, 13, 88, 28, 87, 95, 96, 248, 249, 250})
+_UTF8_CHARSETS = frozenset({"utf8", "utf8mb3", "utf8mb4"})
+_UTF8_COLLATIONS = frozenset({33, 45, 46, 76, 83, *range(192, 216), *range(223, 248), 255})
 
 _SET_NAMES = re.compile(rb"\s*SET\s+NAMES\s+(['\"]?)(\w+)\1(?:\s+COLLATE\s+['\"]?\w+['\"]?)?\s*;?\s*", re.IGNORECASE)
 _SET_CHARSET = re.compile(
@@ -46,13 +48,14 @@ class Variables:
         version: grows whenever a value may have changed, so that a text that was read earlier may mean another thing.
     """
 
-    __slots__ = ("_ansi_quotes", "_charset_safe", "_mariadb", "_no_backslash_escapes", "_schema", "version")
+    __slots__ = ("_ansi_quotes", "_charset_safe", "_mariadb", "_no_backslash_escapes", "_schema", "_utf8", "version")
 
     def __init__(self, mariadb: bool, schema: str | None, collation: int, status: int) -> None:
         self._mariadb = mariadb
         self._ansi_quotes: bool | None = None
         self._no_backslash_escapes: bool | None = None
         self._charset_safe: bool | None = collation not in _UNSAFE_COLLATIONS
+        self._utf8: bool | None = collation in _UTF8_COLLATIONS
         self._schema = schema
         self.version = 0
         self._adopt(status)
@@ -73,6 +76,7 @@ class Variables:
             ansi_quotes=self._ansi_quotes,
             no_backslash_escapes=self._no_backslash_escapes,
             charset_safe=self._charset_safe,
+            utf8=self._utf8,
         )
 
     def succeeded(self, verb: str, text: bytes, status: int) -> None:
@@ -89,7 +93,7 @@ class Variables:
         """Know nothing any more of what only statements tell."""
         self._ansi_quotes = None
         self._no_backslash_escapes = None
-        self._charset_safe = None
+        self._charset_safe = self._utf8 = None
         self.version += 1
 
     def tracked(self, kind: int, data: bytes) -> None:
@@ -104,7 +108,7 @@ class Variables:
             name, at = read_bytes(data, 0)
             value = read_bytes(data, at)[0]
             if name == b"character_set_client":
-                self._charset_safe = _is_safe(value)
+                self._note_charset(value)
                 self.version += 1
             elif name == b"sql_mode":
                 self._ansi_quotes = _has_ansi_quotes(value)
@@ -113,13 +117,19 @@ class Variables:
     def _set(self, text: bytes, status: int) -> None:
         if _ABOUT_CHARSET.search(text):
             match = _SET_NAMES.fullmatch(text) or _SET_CHARSET.fullmatch(text)
-            self._charset_safe = _is_safe(match[2]) if match else None
+            self._note_charset(match[2] if match else b"default")
             self.version += 1
         if _ABOUT_SQL_MODE.search(text):
             match = _SET_SQL_MODE.fullmatch(text)
             self._ansi_quotes = _has_ansi_quotes(match[2]) if match else None
             self._adopt(status)
             self.version += 1
+
+    def _note_charset(self, charset: bytes) -> None:
+        name = charset.decode("latin-1").lower()
+        known = name != "default"  # which is whatever the server has been told
+        self._charset_safe = name not in _UNSAFE_CHARSETS if known else None
+        self._utf8 = name in _UTF8_CHARSETS if known else None
 
     def _adopt(self, status: int) -> None:
         """Take over what status flags tell of the SQL mode.
@@ -135,11 +145,6 @@ class Variables:
 def is_compound(text: bytes) -> bool:
     """Tell whether a text is a compound statement of MariaDB's, which may hold a SET."""
     return _COMPOUND.match(text) is not None
-
-
-def _is_safe(charset: bytes) -> bool | None:
-    name = charset.decode("latin-1").lower()
-    return None if name == "default" else name not in _UNSAFE_CHARSETS
 
 
 def _has_ansi_quotes(modes: bytes) -> bool:

@@ -84,6 +84,7 @@ class Wires:
     said_to_client: bytearray = field(default_factory=bytearray)
     said_to_backend: bytearray = field(default_factory=bytearray)
     asked: list[str] = field(default_factory=list)
+    waiting: list[Callable[[], None]] = field(default_factory=list)
 
     def to_client(self, data: bytes) -> None:
         assert data
@@ -101,6 +102,15 @@ class Wires:
 
     def login_done(self) -> None:
         self.asked.append("login done")
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        self.asked.append("soon")
+        self.waiting.append(callback)
+
+    def run_waiting(self) -> None:
+        """Call back everybody who waits for a turn, until nobody does."""
+        while self.waiting:
+            self.waiting.pop(0)()
 
     def hold_client(self) -> None:
         self.asked.append("hold")
