@@ -3,33 +3,20 @@
 from typing import NamedTuple
 
 
-class Trace:
-    """One session, as the memory of inserts knows it.
-
-    Attributes:
-        alive: it has not ended. A statement that comes again after its session has ended is a retry.
-    """
-
-    __slots__ = ("alive",)
-
-    def __init__(self) -> None:
-        self.alive = True
-
-
 class Attempt(NamedTuple):
     """One INSERT as it was sent; made only once it has met a conflict.
 
     Args:
-        trace: the session's.
+        session: its number from `Insertions.opened`.
         text: the statement's text, of a prepared one the text that was prepared; only its beginning if not `whole`.
         whole: whether that is all of it.
         parameters: of a prepared statement's execution what `proxy.conflicts.insertions.parameters` gives, else b"".
         started: when the command was read, in seconds of the monotonic clock; the same as `Insertions.sent` was given.
-        before: the payloads (or their beginnings) of the commands that the session had sent last, the newest first:
-            a SELECT that looked for the entry may be among them.
+        before: the payloads (or their beginnings) of the commands that the session had sent before, the newest first: a
+            SELECT that looked for the entry may be among them.
     """
 
-    trace: Trace
+    session: int
     text: bytes
     whole: bool = True
     parameters: bytes = b""

@@ -137,7 +137,7 @@ class Judge:
             cause = self._of_others(case) if readable else Cause.UNKNOWN
         self._remember(case)
         if conflict.outcome is not Outcome.INSERTED:
-            self._insertions.failed(attempt.trace, attempt.text, attempt.started, attempt.parameters)
+            self._insertions.failed(attempt.session, attempt.text, attempt.started, attempt.parameters)
         return Verdict(cause, columns)
 
     # ----------------------------------------------------------------------------------------------------------------
@@ -167,7 +167,7 @@ class Judge:
 
     def _is_race_of_same(self, case: _Case, earlier: Sent) -> bool:
         attempt = case.attempt
-        if earlier.trace is attempt.trace or not earlier.trace.alive:
+        if earlier.session == attempt.session or not self._insertions.is_alive(earlier.session):
             return False
         return attempt.started - earlier.at < CLOSE or case.now - attempt.started >= LOCK_WAIT or _has_looked(case)
 
@@ -194,7 +194,7 @@ class Judge:
         if self._was_in_conflict(case):
             return Cause.EXISTING
         other = self._other(case)
-        if other is not None and other.trace is not attempt.trace and self._was_close(case, other.at):
+        if other is not None and other.session != attempt.session and self._was_close(case, other.at):
             return Cause.RACE
         if _has_looked(case):
             return Cause.RACE
@@ -205,17 +205,18 @@ class Judge:
         apart = abs(case.attempt.started - at)
         return apart < CLOSE or (apart < TRANSACTION and case.now - case.attempt.started >= LOCK_WAIT)
 
-    def _other(self, case: _Case) -> Recent | None:
+    def _other(self, case: _Case) -> Sent | None:
         """Find the last insert of the same entry into the same table but for the attempt itself."""
         attempt, entry = case.attempt, case.conflict.entry
         if entry is None:
             return None
-        for recent in self._insertions.recent():
-            if attempt.started - recent.at > TRANSACTION:
+        longest = max(entry.split("-"), key=len).encode("utf-8", "surrogateescape")
+        for recent in self._insertions.recent(longest):
+            if attempt.started - recent.sent.at > TRANSACTION:
                 return None
-            own = recent.trace is attempt.trace and recent.at == attempt.started
-            if not own and _may_offer(case, recent, entry) and self._offers(case, recent, entry):
-                return recent
+            own = recent.text == attempt.text and recent.parameters == attempt.parameters
+            if not own and mentions(recent.text, recent.parameters, entry) and self._offers(case, recent, entry):
+                return recent.sent
         return None
 
     def _offers(self, case: _Case, recent: Recent, entry: str) -> bool:
@@ -252,13 +253,6 @@ def _read(text: bytes, facts: KeyFacts | None) -> Offered:
     if offered.columns is None and facts is not None and offered.rows:
         return Offered(tuple(map(fold, facts.listed)), offered.rows, offered.whole)
     return offered
-
-
-def _may_offer(case: _Case, recent: Recent, entry: str) -> bool:
-    """Tell whether an insert mentions the entry; of an older one only in the same letter case, which is quick."""
-    if case.attempt.started - recent.at < CLOSE or recent.parameters or "-" in entry:
-        return mentions(recent.text, recent.parameters, entry)
-    return entry.encode("utf-8", "surrogateescape") in recent.text
 
 
 def _entry_key(conflict: Conflict) -> int:

@@ -9,12 +9,14 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from proxy.conflicts.attempt import Attempt, Trace
+from proxy.conflicts.attempt import Attempt
 
 FINGERPRINTS: Final = 32_768
-"""How many inserts a generation remembers by their hash; two generations live, at some 200 bytes an insert."""
+"""How many inserts a generation remembers by their hash; two generations live, at some 150 bytes an insert."""
 RECENT: Final = 1_024
 """How many inserts are remembered as they are."""
+NEWEST: Final = 32
+"""How many of these are looked at closely after a conflict."""
 LONGEST_RECENT: Final = 1_024
 """Bytes of text, and of parameters, that such an insert has at most."""
 LONGEST: Final = 65_536
@@ -22,37 +24,56 @@ LONGEST: Final = 65_536
 
 
 class Sent(NamedTuple):
-    """When an insert was sent, and by which session; `previous` is the one of the same bytes before it."""
+    """When an insert was sent, to the millisecond, and by which session."""
 
     at: float
-    trace: Trace
-    previous: "Sent | None"
+    session: int
 
 
 class Recent(NamedTuple):
     """An insert that was sent a short while ago."""
 
-    at: float
-    trace: Trace
+    sent: Sent
     text: bytes
     parameters: bytes
 
 
 class Insertions:
-    """Remembers the inserts of all sessions."""
+    """Remembers the inserts of all sessions.
 
-    __slots__ = ("_new", "_old", "_recent")
+    What is kept is numbers and bytes, which the garbage collector does not look at: with a tuple for every insert its
+    passes would cost more than all else here. A number is milliseconds << 32 | session.
+    """
+
+    __slots__ = ("_alive", "_last_session", "_new", "_old", "_previous", "_recent")
 
     def __init__(self) -> None:
-        self._new: dict[int, Sent | tuple[float, Trace, Sent | None]] = {}
-        self._old: dict[int, Sent | tuple[float, Trace, Sent | None]] = {}
-        self._recent: deque[tuple[float, Trace, bytes, bytes]] = deque(maxlen=RECENT)
+        self._new: dict[int, int] = {}
+        self._old: dict[int, int] = {}
+        self._previous: dict[int, int] = {}
+        self._recent: deque[bytes | tuple[bytes, bytes]] = deque(maxlen=RECENT)
+        self._alive: set[int] = set()
+        self._last_session = 0
 
-    def sent(self, trace: Trace, text: bytes, at: float, parameters: bytes = b"") -> None:
+    def opened(self) -> int:
+        """Give a session that begins its number."""
+        self._last_session += 1
+        self._alive.add(self._last_session)
+        return self._last_session
+
+    def ended(self, session: int) -> None:
+        """Take note of a session's end: what comes again from now on is a retry."""
+        self._alive.discard(session)
+
+    def is_alive(self, session: int) -> bool:
+        """Tell whether a session has not ended."""
+        return session in self._alive
+
+    def sent(self, session: int, text: bytes, at: float, parameters: bytes = b"") -> None:
         """Take note of an INSERT that goes to the backend now.
 
         Args:
-            trace: the session's.
+            session: the session's number.
             text: the whole text; a text that is not all at hand is not told.
             at: now, in seconds of the monotonic clock.
             parameters: of a prepared statement's execution what `parameters` gives.
@@ -64,31 +85,26 @@ class Insertions:
         key = hash(text) if plain else fingerprint(text, parameters)
         new = self._new
         if key in new or key in self._old:
-            before = new.get(key) or self._old[key]
-            new[key] = (at, trace, Sent(before[0], before[1], None))
-        else:
-            new[key] = (at, trace, None)  # a plain tuple: making a named one takes three times as long
-            if len(new) >= FINGERPRINTS:
-                self._old, self._new = new, {}
+            self._previous[key] = new.get(key) or self._old[key]
+        new[key] = int(at * 1000) << 32 | session
+        if len(new) >= FINGERPRINTS:
+            self._old, self._new = new, {}
+            self._previous = {}
         if len(text) <= LONGEST_RECENT and len(parameters) <= LONGEST_RECENT:
-            self._recent.append((at, trace, text, parameters))
+            self._recent.append((text, parameters) if parameters else text)
 
-    def failed(self, trace: Trace, text: bytes, at: float, parameters: bytes = b"") -> None:
+    def failed(self, session: int, text: bytes, at: float, parameters: bytes = b"") -> None:
         """Forget an INSERT that was sent at that time: the server has answered with an error."""
-        key = fingerprint(text, parameters) if len(text) + len(parameters) <= LONGEST else 0
+        if len(text) + len(parameters) > LONGEST:
+            return
+        key = fingerprint(text, parameters)
         for generation in (self._new, self._old):
-            found = generation.get(key)
-            if found is not None and found[0] == at and found[1] is trace:
-                if found[2] is None:
+            if generation.get(key) == _packed(session, at):
+                previous = self._previous.pop(key, None)
+                if previous is None:
                     del generation[key]
                 else:
-                    generation[key] = found[2]
-        for position, recent in enumerate(reversed(self._recent), 1):
-            if recent[0] < at:
-                break
-            if recent[0] == at and recent[1] is trace:
-                del self._recent[-position]
-                break
+                    generation[key] = previous
 
     def same(self, attempt: Attempt) -> Sent | None:
         """Give the last INSERT of the same bytes but for the attempt itself."""
@@ -96,15 +112,33 @@ class Insertions:
             return None
         key = fingerprint(attempt.text, attempt.parameters)
         found = self._new.get(key) or self._old.get(key)
-        if found is None:
-            return None
-        if found[0] == attempt.started and found[1] is attempt.trace:
-            return found[2]
-        return Sent(*found)
+        if found == _packed(attempt.session, attempt.started):
+            found = self._previous.get(key)
+        return None if found is None else _unpacked(found)
 
-    def recent(self) -> Iterator[Recent]:
-        """Give the inserts that are remembered as they are, the newest first."""
-        return map(Recent._make, reversed(self._recent))
+    def recent(self, part: bytes) -> Iterator[Recent]:
+        """Give the inserts that are remembered as they are and have not failed, the newest first.
+
+        Args:
+            part: the newest ones are all given; of the older ones only those whose text or parameters hold this, which
+                is found out at 50 ns each.
+        """
+        for position, kept in enumerate(reversed(self._recent)):
+            text, parameters = kept if isinstance(kept, tuple) else (kept, b"")
+            if position >= NEWEST and part not in text and part not in parameters:
+                continue
+            key = fingerprint(text, parameters)
+            found = self._new.get(key) or self._old.get(key)
+            if found is not None:
+                yield Recent(_unpacked(found), text, parameters)
+
+
+def _packed(session: int, at: float) -> int:
+    return int(at * 1000) << 32 | session
+
+
+def _unpacked(number: int) -> Sent:
+    return Sent((number >> 32) / 1000, number & 0xFFFFFFFF)
 
 
 def fingerprint(text: bytes, parameters: bytes) -> int:
