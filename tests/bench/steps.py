@@ -49,6 +49,10 @@ class SilentWires:
     def release_client(self) -> None:
         """Do nothing: it was not held."""
 
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Call at once."""
+        callback()
+
     def close(self) -> None:
         """Do nothing: there are no connections."""
 
