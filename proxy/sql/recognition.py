@@ -24,6 +24,8 @@ from proxy.sql.tail import Tail, read_tail
 
 SMALL: Final = 32 << 10
 """Bytes of a text that is read at once: that takes about 1 ms."""
+_PREFIX: Final = 32 << 10
+"""Bytes in which all that stands before the values must be."""
 _SHORT: Final = 64 << 10
 """Bytes of a query, or of what follows SET, that are read at once."""
 _STEP: Final = 0.002
@@ -111,10 +113,10 @@ def _recognise(text: bytes, lexing: Lexing, meter: Meter) -> Steps[Insert]:
 
 
 def _prefix(text: bytes, lexing: Lexing) -> Prefix:
-    """Read what stands before the values, which must be in the first 32 KiB."""
-    cursor = Cursor(text[:SMALL], lexing)
+    """Read what stands before the values, which must not be long."""
+    cursor = Cursor(text[:_PREFIX], lexing)
     prefix = read_prefix(cursor)
-    if cursor.at > SMALL - _NEAR or prefix.form is Form.LOAD_DATA:
+    if (cursor.at > _PREFIX - _NEAR and len(text) > _PREFIX) or prefix.form is Form.LOAD_DATA:
         raise UnprovenError(Reason.TOO_LARGE)
     return prefix
 
