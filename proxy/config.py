@@ -129,7 +129,7 @@ def _endpoints(value: object) -> Endpoint | tuple[Endpoint, ...]:
         return _each(parse_endpoint, [value])[0]
     found = _each(parse_endpoint, value)
     if not found or len(set(found)) < len(found):
-        raise _expected(f"{in_yaml(value)} {'names an address twice' if found else 'is empty'} (expected addresses)")
+        raise _expected(f"{in_yaml(value)} {'has an address twice' if found else 'does not fit'} (expected addresses)")
     return found
 
 

@@ -14,8 +14,11 @@ from proxy.config import (
     Lookup,
     Problem,
     ProxyConfig,
+    ProxyProtocolVersion,
+    UnixAddress,
     load_config,
     load_yaml,
+    parse_endpoint,
 )
 
 SAMPLE = Path(__file__).parent.parent / "config" / "proxy.yaml"
@@ -49,9 +52,12 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
     text = """
 listen: "[::]:3306"
 backend: db.example:3307
+socket_mode: "660"
+proxy_protocol: {from: [10.0.0.0/8, "fd00::/8", 192.0.2.1]}
+backend_proxy_protocol: v2
 admin: 0.0.0.0:0
 rules: other/rules.yaml
-client_tls: {mode: REQUIRED, cert: c.pem, key: k.pem}
+client_tls: {mode: REQUIRED, cert: c.pem, key: k.pem, rsa_key: r.pem}
 backend_tls: {mode: VERIFY_IDENTITY, ca: /etc/ca.pem, cert: b.pem, key: k.pem, server_name: d, server_public_key: p.pem}
 limits: {login_timeout: 500ms, connect_timeout: 1.5s, login_packet: 64KiB, statement: 1GiB, write_buffer: 4096}
 log: {level: debug, format: json, conflicts_per_second: 0}
@@ -62,6 +68,12 @@ lookup: {user: reader, password_file: secret, password_env: OTHER, ttl: 1h, time
     assert config.listen == Address("::", 3306)
     assert str(config.listen) == "[::]:3306"
     assert str(config.backend) == "db.example:3307"
+    assert config.listeners == (config.listen,)
+    assert config.backends == (config.backend,)
+    assert config.socket_mode == 0o660
+    assert [str(network) for network in config.proxy_protocol.from_] == ["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"]
+    assert config.backend_proxy_protocol is ProxyProtocolVersion.V2
+    assert config.client_tls.rsa_key == tmp_path / "r.pem"
     assert config.admin.port == 0
     assert config.rules == tmp_path / "other/rules.yaml"
     assert config.client_tls.mode is ClientTlsMode.REQUIRED
@@ -92,6 +104,57 @@ def test_durations(tmp_path: Path, text: str) -> None:
 def test_addresses_that_are_none(text: str) -> None:
     with pytest.raises(ValueError, match="expected host:port"):
         Address.parse(text)
+
+
+def test_endpoints() -> None:
+    assert parse_endpoint("[::1]:1") == Address("::1", 1)
+    assert parse_endpoint("unix:/run/k.sock") == UnixAddress(Path("/run/k.sock"))
+    assert str(UnixAddress(Path("/run/k.sock"))) == "unix:/run/k.sock"
+    assert parse_endpoint("unix:" + "x" * 107) == UnixAddress(Path("x" * 107))
+
+
+@pytest.mark.parametrize("text", ["x", "unix:", "unix:" + "x" * 108, "unix:a\0b", "Unix:/x"])
+def test_endpoints_that_are_none(text: str) -> None:
+    with pytest.raises(ValueError, match="is no address"):
+        parse_endpoint(text)
+
+
+def test_lists_of_addresses_are_beside_the_file(tmp_path: Path) -> None:
+    text = "listen: [a:1, unix:k.sock]\nbackend: [unix:/run/m.sock, 'unix:m.sock', b:2]\n"
+    config = load_config(written(tmp_path, text))
+    assert config.listeners == config.listen == (Address("a", 1), UnixAddress(tmp_path / "k.sock"))
+    assert config.backends == (UnixAddress(Path("/run/m.sock")), UnixAddress(tmp_path / "m.sock"), Address("b", 2))
+    assert load_config(written(tmp_path, "listen: unix:k\n")).listen == UnixAddress(tmp_path / "k")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "listen: [a:1, b, c]",
+            "1: listen: 'b' is no address (expected host:port, [ipv6]:port or unix:/path, such as 127.0.0.1:3306); "
+            "'c' is no address (expected host:port, [ipv6]:port or unix:/path, such as 127.0.0.1:3306)",
+        ),
+        ("listen: []", "1: listen: an empty list does not fit (expected addresses)"),
+        ("backend: [a:1, a:1]", "1: backend: a list has an address twice (expected addresses)"),
+        (
+            "listen: [a:1, unix:k]\nbackend: [c:1, a:1]",
+            "2: backend: a:1 is where the proxy itself listens (expected the MySQL server)",
+        ),
+        ("socket_mode: 0660", '1: socket_mode: 660 is no file mode (expected octal digits in quotes, such as "0660")'),
+        ("socket_mode: '888'", "1: socket_mode: '888' is no file mode"),
+        ("proxy_protocol: {from: 10.0.0.0/8}", "1: proxy_protocol.from: '10.0.0.0/8' does not fit (expected a list)"),
+        ("proxy_protocol: {from: [10.0.0.1/8]}", "1: proxy_protocol.from: 10.0.0.1/8 has host bits set"),
+        (
+            "proxy_protocol: {form: []}",
+            "1: proxy_protocol.form: unknown key (expected one of from; did you mean from?)",
+        ),
+        ("backend_proxy_protocol: v3", "1: backend_proxy_protocol: 'v3' is not known (expected one of off, v1, v2"),
+    ],
+)
+def test_addresses_that_are_wrong(tmp_path: Path, text: str, told: str) -> None:
+    [found] = problems(tmp_path, text)
+    assert found.startswith(told)
 
 
 def test_every_mistake_is_told_at_once_in_the_order_of_the_lines(tmp_path: Path) -> None:

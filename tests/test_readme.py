@@ -44,5 +44,5 @@ def test_metrics_exist(name: str) -> None:
 def _keys(value: object) -> list[str]:
     found = []
     for name in () if isinstance(value, Address) else getattr(value, "__dataclass_fields__", ()):
-        found += [name, *_keys(getattr(value, name))]
+        found += [name.rstrip("_"), *_keys(getattr(value, name))]
     return found

@@ -100,6 +100,44 @@ async def test_options_stand_above_the_file(config: Path, behind: Backend, tmp_p
     assert line["rules"] == 1
 
 
+async def test_several_addresses(config: Path, tmp_path: Path) -> None:
+    socket = tmp_path / "k.sock"
+    more = (
+        "--listen",
+        f"unix:{socket}",
+        "--listen",
+        f"{LOCALHOST}:0",
+        "--backend",
+        "a:1",
+        "--backend",
+        f"unix:{socket}b",
+    )
+    keyclash = await start("--config", config, *more)
+    line = await keyclash.line("serving")
+    assert socket.is_socket()
+    keyclash.process.send_signal(signal.SIGTERM)
+    await keyclash.process.wait()
+    unix, tcp = line["listen"].split(", ")
+    assert unix == f"unix:{socket}"
+    assert tcp.startswith(f"{LOCALHOST}:")
+    assert line["backend"] == f"a:1, unix:{socket}b"
+    assert not socket.exists()
+
+
+async def test_a_socket_that_a_killed_proxy_left_behind(config: Path, tmp_path: Path) -> None:
+    listen = ("--config", config, "--listen", f"unix:{tmp_path / 'k.sock'}")
+    first = await start(*listen)
+    await first.line("serving")
+    code, text = await outcome(*listen)
+    assert (code, text) == (1, f"keyclash: cannot listen on unix:{tmp_path / 'k.sock'}: Address already in use\n")
+    first.process.kill()
+    await first.process.wait()
+    second = await start(*listen)
+    await second.line("serving")
+    second.process.send_signal(signal.SIGTERM)
+    assert await second.process.wait() == 0
+
+
 async def outcome(*arguments: object) -> tuple[int | None, str]:
     keyclash = await start(*arguments)
     _out, err = await keyclash.process.communicate()

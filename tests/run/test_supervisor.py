@@ -13,8 +13,9 @@ import pytest
 import pytest_asyncio
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
+from structlog.testing import capture_logs
 
-from proxy.config import Address, BackendTls, BackendTlsMode, ClientTls, ClientTlsMode, ProxyConfig
+from proxy.config import Address, BackendTls, BackendTlsMode, ClientTls, ClientTlsMode, ProxyConfig, UnixAddress
 from proxy.run.supervisor import Running, StartError, serve
 from tests.run.doubles import LOCALHOST, Backend, backend
 
@@ -116,6 +117,25 @@ async def test_abort_ends_a_stop_that_waits(behind: Backend) -> None:
         await stop
         with pytest.raises(pymysql.err.OperationalError):
             await ping
+
+
+async def test_one_of_several_addresses_that_is_taken(behind: Backend, tmp_path: Path) -> None:
+    path = tmp_path / "k.sock"
+    with pytest.raises(StartError, match=rf"cannot listen on {behind.address}: Address already in use"):
+        async with serve(config(behind.address, listen=(UnixAddress(path), behind.address))):
+            pass
+    assert not path.exists()
+
+
+async def test_a_backend_that_is_down_costs_one_line(behind: Backend) -> None:
+    with socket.create_server((LOCALHOST, 0)) as taken:
+        gone = Address(*taken.getsockname())
+    with capture_logs() as logs:
+        async with serve(config(gone)) as running:
+            for _ in range(10):
+                with pytest.raises(pymysql.err.OperationalError, match=r"2003.*Connection refused"):
+                    await asyncio.to_thread(connect, running)
+    assert [log["event"] for log in logs if log["log_level"] == "warning"] == ["backend unreachable"]
 
 
 @pytest.mark.parametrize("which", ["listen", "admin"])
