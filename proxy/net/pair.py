@@ -251,6 +251,8 @@ class Pair:
 
     def _backend_greets(self, data: bytes) -> None:
         """Take the first bytes of a backend: from now on it is this one."""
+        if self._greeted.done():  # given up in this very turn of the loop
+            return
         self._chosen = backend = self._trying
         if backend is not None:
             self._settings.backends.reached(backend)
@@ -338,8 +340,9 @@ class Pair:
         self.close()
 
     def _backend_lost(self, reason: str) -> None:
-        if self._trying is not None and not self._closing and not self._greeted.done():
-            self._greeted.set_exception(UnreachableError(self._trying.endpoint, f"{reason} before the greeting"))
+        if self._trying is not None and self._chosen is None and not self._closing:
+            if not self._greeted.done():
+                self._greeted.set_exception(UnreachableError(self._trying.endpoint, f"{reason} before the greeting"))
             return
         self._tell(self._session.backend_lost, reason)
         self.close()

@@ -14,6 +14,10 @@ it in the clear over TLS and encrypted by RSA without. There the relay speaks ea
                                           encrypts  ◄─────────────── 01 PEM
                                                     ───────────────► RSA(password)
 
+A server whose greeting itself names sha256_password (``authentication_policy``) is served on like sides only: its
+clients put the request for the key, or the password, into their first packet, which has gone on before any of this
+begins. The plugin is deprecated, and no version of MySQL has it as its default.
+
 Sources: MySQL manual, "Caching SHA-2 Pluggable Authentication"; MySQL Internals, "Protocol::AuthSwitchRequest".
 """
 

@@ -158,3 +158,15 @@ async def test_several_listeners(tmp_path: Path) -> None:
             running.endpoint = endpoint
             with pytest.raises(OSError, match=r"failed|refused|No such file"):
                 await running.connect()
+
+
+async def test_a_greeting_in_the_turn_in_which_it_is_given_up() -> None:
+    async with backend(greeting=b"") as mute, backend() as server, stage((mute.address, server.address)) as running:
+        client = await running.connect()
+        await mute.accept()
+        [pair] = running.listener.pairs
+        pair._greeted.cancel()
+        pair._backend_greets(b"too late")
+        pair._backend_lost("too late")
+        assert running.sessions[0].events == []
+        await client.close()
