@@ -151,7 +151,7 @@ def _carries(column: Column, named: frozenset[str]) -> bool:
 
 # What the server itself writes into information_schema: lower-case functions and operators, columns in backticks,
 # strings with introducers. Nothing that reads otherwise in another sql_mode or character set.
-_PIECE: Final = re.compile(r"`((?:[^`]|``)+)`|([a-z_][0-9a-z_]*|[0-9]+|_[0-9a-z]+'[ !#-&(-\[\]-~]*'|[ (),.+\-*/%])")
+_PIECE: Final = re.compile(r"`((?:[^`]|``)+)`|(_[0-9a-z]+'[ !#-&(-\[\]-~]*'|[a-z_][0-9a-z_]*|[0-9]+|[ (),.+\-*/%])")
 
 
 def pieces_of(expression: str, table: Table) -> list[str | KeyPart] | None:

@@ -75,7 +75,9 @@ def _plan(insert: Insert, rule: Rule, dialect: Dialect, table: Table | None) -> 
         return Plan(rule, _replace(insert), False, insert.rows, when, insert.returning)
     if not clause.text.isascii() and insert.lexing.utf8 is not True:
         return Reason.CHARSET
-    statement = _spliced(insert.text, insert.body_end, b" WHERE TRUE" if insert.open_join else b"", clause.text)
+    before = b" WHERE TRUE" if insert.open_join else b""
+    behind = b" " if insert.returning else b""  # an expression may end in a word, and RETURNING follow a parenthesis
+    statement = _spliced(insert.text, insert.body_end, before, clause.text, behind)
     return Plan(rule, statement, clause.guarded, insert.rows, when, insert.returning)
 
 
@@ -173,9 +175,9 @@ def _load(insert: Insert, rule: Rule) -> Plan | Reason:
     if rule.effective_when is not When.ALWAYS or rule.keys or rule.columns or rule.return_id is not None:
         return Reason.LOAD_DATA
     if rule.action is Action.REPLACE:
-        word = b" REPLACE"
+        word = b" REPLACE "
     elif rule.action is Action.IGNORE and "local" in insert.modifiers:
-        word = b" IGNORE"
+        word = b" IGNORE "
     else:
         return Reason.LOAD_DATA
     return Plan(rule, _spliced(insert.text, insert.body_end, word), False, 0, When.ALWAYS)

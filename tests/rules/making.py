@@ -45,8 +45,8 @@ def planned(text: str | bytes, own: Rule, dialect: Dialect = MYSQL, lexing: Lexi
     return found
 
 
-def skipped(text: str | bytes, own: Rule, dialect: Dialect = MYSQL) -> str:
+def skipped(text: str | bytes, own: Rule, dialect: Dialect = MYSQL, lexing: Lexing = PLAIN) -> str:
     """Give the reason of a statement that has no plan."""
-    found = plan(insert(text), own, dialect)
+    found = plan(insert(text, lexing), own, dialect)
     assert isinstance(found, Skip), found
     return found.reason

@@ -1,81 +1,11 @@
 """Planned statements, executed: what becomes of the rows on real servers."""
 
-from __future__ import annotations  # PyMySQL's connection is generic in its type stubs only
-
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
-
-import pymysql
 import pytest
-from pymysql.connections import Connection
-from pymysql.cursors import Cursor
 
-from proxy.rules.plan import MARKER
-from proxy.rules.rule import Rule
-from proxy.sql.dialect import Dialect
 from proxy.sql.lexing import Lexing
-from tests.rules.making import PLAIN, planned, rule
+from tests.rules.making import planned, rule
+from tests.rules.real import Reply, Table
 from tests.servers.launch import Server
-
-Rows = list[tuple[Any, ...]]
-
-
-@dataclass
-class Reply:
-    """What a server answered: an error number, or the fields of OK."""
-
-    error: int = 0
-    message: str = ""
-    affected: int = 0
-    insert_id: int = 0
-    warnings: int = 0
-
-    @property
-    def raised(self) -> bool:
-        """Whether it is the guard's own error."""
-        return self.error == 1690 and str(MARKER) in self.message
-
-
-class Table:
-    """A schema on a real server, with the table `t` of the test in it."""
-
-    def __init__(self, connection: Connection[Cursor], version: str) -> None:
-        self.connection = connection
-        self.dialect = Dialect.parse(version)
-
-    def run(self, statement: str | bytes) -> Reply:
-        """Execute one statement."""
-        with self.connection.cursor() as cursor:
-            try:
-                affected = cursor.execute(statement)  # type: ignore[arg-type]  # bytes are sent as they are
-            except pymysql.MySQLError as error:
-                return Reply(error.args[0], error.args[1])
-            result = cursor._result  # type: ignore[attr-defined]  # the only place that has the count of warnings
-            return Reply(affected=affected, insert_id=cursor.lastrowid or 0, warnings=result.warning_count)
-
-    def setup(self, *statements: str) -> None:
-        """Execute statements that must succeed."""
-        for statement in statements:
-            reply = self.run(statement)
-            assert not reply.error, (statement, reply)
-
-    def rows(self, query: str = "SELECT * FROM t") -> Rows:
-        """Give the rows of a query."""
-        with self.connection.cursor() as cursor:
-            cursor.execute(query)
-            return list(cursor.fetchall())
-
-    def follow(self, statement: str | bytes, own: Rule, lexing: Lexing = PLAIN) -> Reply:
-        """Execute what a rule makes of a statement."""
-        return self.run(planned(statement, own, self.dialect, lexing).statement)
-
-
-@pytest.fixture
-def table(server: Server, database: str) -> Iterator[Table]:
-    with server.connect(database=database, charset="utf8mb4") as connection:
-        yield Table(connection, server.version_text)
-
 
 USERS = (
     "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, email VARCHAR(50) UNIQUE, phone VARCHAR(50) UNIQUE, "
