@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from tests.diff.commands import SCHEMA, Command, Prepare, Query, Raw, framed
 from tests.diff.conversation import Batch, ChangeUser, Conversation, Last, Profile, Step, Upload
@@ -248,14 +249,9 @@ class Recorder:
             raise
 
     def _upload(self, pair: Pair, step: Upload, conversation: Conversation) -> bool:
-        asked = []
         for line in pair.lines:
             line.send(_bytes((step.query,), line), conversation.client_cuts)
-        for line in pair.lines:
-            answers: list[Packet] = []
-            while not answers or not (answers[-1][1][:1] == b"\xff" or answers[-1][1] == b"\xfb" + _FILE):
-                answers.append(line.packet())
-            asked.append(answers)
+        asked = [_heard(pair, line, partial(_asked, line)) for line in pair.lines]
         self._compare_packets(*([*map(mask.packet, packets)] for mask, packets in zip(pair.masks, asked, strict=True)))
         if asked[0][-1][1][:1] == b"\xfb":
             sequence = asked[0][-1][0]
@@ -266,10 +262,11 @@ class Recorder:
         return not pair.direct.closed
 
     def _change_user(self, pair: Pair, step: ChangeUser) -> bool:
+        password = self._password if step.right else b"wrong"
         said = []
         for line in pair.lines:
-            password = self._password if step.right else b"wrong"
-            said.append(line.change_user(step.plugin, password, step.database.replace(SCHEMA, line.memory.schema)))
+            change = partial(line.change_user, step.plugin, password, step.database.replace(SCHEMA, line.memory.schema))
+            said.append(_heard(pair, line, change))
         first, second = ([masked_login(packet) for packet in packets] for packets in said)
         self._compare_packets(first, [(number, pair.masks[1].shared(payload)) for number, payload in second])
         if first[-1][1][0]:
@@ -355,6 +352,25 @@ def _until_marked(pair: Pair, line: Line, sign: bytes, error: type[Exception]) -
     except SilentError as silence:
         raise error("no answer") from silence
     return found
+
+
+def _heard(pair: Pair, line: Line, read: Callable[[], list[Packet]]) -> list[Packet]:
+    """Return what is read from a line, packet by packet; something must come."""
+    try:
+        return read()
+    except (EOFError, SilentError) as error:
+        if line is pair.direct:
+            raise UnsoundError(f"{type(error).__name__} from the server") from error
+        said = "connection closed" if line.closed else "silence"
+        raise _FoundError(0, "an answer", said) from error
+
+
+def _asked(line: Line) -> list[Packet]:
+    """Read up to the packet that asks for a file, or the error in its place."""
+    answers = [line.packet()]
+    while not (answers[-1][1][:1] == b"\xff" or answers[-1][1] == b"\xfb" + _FILE):
+        answers.append(line.packet())
+    return answers
 
 
 def _bytes(commands: tuple[Command, ...], line: Line) -> bytes:

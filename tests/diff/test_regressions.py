@@ -4,7 +4,7 @@ import pytest
 
 from tests import raw
 from tests.diff.commands import Execute, OnStatement, Prepare, Query, Raw
-from tests.diff.conversation import Batch, Conversation, Last, Profile, Step
+from tests.diff.conversation import Batch, Conversation, Last, Profile, Step, Upload
 from tests.diff.recorder import Recorder
 
 ONE = Batch((Query(b"SELECT 1"),))
@@ -48,3 +48,12 @@ def test_the_locks_of_a_client_that_is_gone_are_gone_soon(recorder: Recorder) ->
     check(recorder, lock, Batch((Raw(UNKNOWN),)))
     check(recorder, lock, Last(tail=b"\x20\0\0\0\x03SELECT 1"))
     check(recorder, lock)
+
+
+@pytest.mark.parametrize("server", ["mariadb"], indirect=True)
+def test_reports_of_progress_come_through(recorder: Recorder) -> None:
+    """One report is sent at the end of the rows if the time is over by then."""
+    slowly = Query(b"LOAD DATA LOCAL INFILE 'sent' INTO TABLE nothing (a) SET b = SLEEP(0.6)")
+    steps = Batch((Query(b"SET progress_report_time = 1"),)), Upload(slowly, (b"1\n2\n",)), ONE
+    difference = recorder.run(Conversation(Profile(raw.LOCAL_FILES, raw.MARIADB_PROGRESS), steps))
+    assert difference is None, str(difference)

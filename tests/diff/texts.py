@@ -1,4 +1,7 @@
-"""What the generated conversations say."""
+"""What the generated conversations say.
+
+Nothing here depends on what a server makes of its statistics: rows come in an order, by an index that is named.
+"""
 
 ANY_SERVER = (
     "SELECT 1",
@@ -9,10 +12,10 @@ ANY_SERVER = (
     "SELECT * FROM t",
     "SELECT * FROM v",
     "SELECT * FROM nothing",
-    "SELECT k, s FROM t WHERE k > 100",
+    "SELECT k, s FROM t FORCE INDEX (uk) WHERE k > 100",
     "SELECT CONNECTION_ID()",
     "SELECT DATABASE(), @@autocommit, @@sql_mode, @@character_set_client",
-    "SELECT LAST_INSERT_ID(), ROW_COUNT(), FOUND_ROWS()",
+    "SELECT LAST_INSERT_ID(), ROW_COUNT()",
     "SELECT @v, @@warning_count, @@error_count",
     "SELECT 1/0, CAST('x' AS SIGNED)",
     "SELECT IF(k = 2, (SELECT 1 UNION SELECT 2), k) FROM t FORCE INDEX (PRIMARY)",
