@@ -330,11 +330,15 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Conflicts:
-    """How conflicts are told: values are personal data and hashed unless `show_values`; metric series are capped."""
+    """How conflicts are told: values are personal data and hashed unless `show_values`; metric series are capped.
+
+    `journal`: how many of the last conflicts are kept one by one.
+    """
 
     __pydantic_config__ = FORBID
     show_values: Flag = False
     max_series: Count = 1000
+    journal: Count = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +369,7 @@ class ProxyConfig:
     listen: Endpoints = Address("127.0.0.1", 3306)
     backend: Endpoints = Address("127.0.0.1", 3307)
     admin: HostPort = Address("127.0.0.1", 9104)
+    admin_token_file: Path | None = None
     socket_mode: Permissions = 0o777
     proxy_protocol: ProxyProtocol = field(default_factory=ProxyProtocol)
     backend_proxy_protocol: ProxyProtocolVersion = ProxyProtocolVersion.OFF
@@ -404,6 +409,7 @@ def load_config(path: Path) -> ProxyConfig:
         listen=_endpoints_beside(here, config.listen),
         backend=_endpoints_beside(here, config.backend),
         rules=_beside(here, config.rules),
+        admin_token_file=_beside(here, config.admin_token_file),
         client_tls=replace(
             client,
             cert=_beside(here, client.cert),

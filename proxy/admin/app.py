@@ -1,4 +1,4 @@
-"""The pages: metrics for Prometheus, health for an orchestrator, an index for people."""
+"""The pages: metrics for Prometheus, health for an orchestrator, an API for scripts, a page for people."""
 
 import gzip
 from collections.abc import Awaitable, Callable
@@ -6,6 +6,10 @@ from collections.abc import Awaitable, Callable
 from aiohttp import hdrs, web
 from prometheus_client.exposition import gzip_accepted
 
+from proxy.admin.api import add_api
+from proxy.admin.page import PAGE_HEADERS, add_page, is_page
+from proxy.admin.sources import Sources
+from proxy.admin.token import token_check
 from proxy.conflicts.counters import Counters
 from proxy.conflicts.metrics import render
 
@@ -17,9 +21,11 @@ READY: web.AppKey[Ready] = web.AppKey("ready")
 
 INDEX = """Keyclash
 
-/metrics     metrics for Prometheus
-/-/healthy   200 while the process runs
-/-/ready     200 while the backend answers and the process is not draining, else 503 and why
+/                  the page, for a browser
+/api/openapi.json  the JSON API's description
+/metrics           metrics for Prometheus
+/-/healthy         200 while the process runs
+/-/ready           200 while the backend answers and the process is not draining, else 503 and why
 """
 
 HEADERS = {
@@ -33,21 +39,22 @@ HEADERS = {
 }
 
 
-def create_app(counters: Counters, *, ready: Ready) -> web.Application:
-    """Make the application; ready is asked whenever /-/ready is."""
-    app = web.Application()
-    app[COUNTERS] = counters
+def create_app(sources: Sources, *, ready: Ready, token: str | None = None) -> web.Application:
+    """Make the application.
+
+    ready: is asked whenever /-/ready is. token: what a request has to bring for what is not for everybody; None: no
+    token is asked for.
+    """
+    app = web.Application(middlewares=[token_check(token)] if token is not None else [])
+    app[COUNTERS] = sources.counters
     app[READY] = ready
-    app.router.add_get("/", _index)
+    add_page(app, INDEX)
+    add_api(app, sources)
     app.router.add_get("/metrics", _metrics)
     app.router.add_get("/-/healthy", _healthy)
     app.router.add_get("/-/ready", _ready)
     app.on_response_prepare.append(_add_headers)
     return app
-
-
-async def _index(request: web.Request) -> web.Response:
-    return web.Response(text=INDEX)
 
 
 async def _metrics(request: web.Request) -> web.Response:
@@ -74,3 +81,5 @@ async def _ready(request: web.Request) -> web.Response:
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(HEADERS)
+    if is_page(response):
+        response.headers.update(PAGE_HEADERS)

@@ -59,7 +59,7 @@ def serve(
     ruleset = read_or_leave(load_rules, chosen.rules) if chosen.rules else RuleSet()
     configure_logging(chosen.log.level, chosen.log.format, sys.stderr)
     try:
-        run(chosen, ruleset)
+        run(chosen, ruleset, config)
     except ConfigError as error:
         leave(error.problems)
     except StartError as error:

@@ -173,9 +173,9 @@ class Journal:
         """Give the conflicts that are kept, the newest first; of one key, or all."""
         return (record for record in reversed(self._records) if name is None or record.name == name)
 
-    def keys(self) -> list[KeyStats]:
-        """Give the keys, the one with most conflicts first."""
-        return sorted(self._keys.values(), key=lambda stats: (-stats.count, stats.name))
+    def ranked(self, most: int | None = None) -> list[KeyStats]:
+        """Give the keys, the one with most conflicts first; at most so many."""
+        return sorted(self._keys.values(), key=lambda stats: (-stats.count, stats.name))[:most]
 
     def key(self, key_id: str) -> KeyStats | None:
         """Give a key by its id."""

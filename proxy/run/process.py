@@ -4,6 +4,7 @@ import asyncio
 import resource
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -16,14 +17,15 @@ _log = structlog.get_logger(__name__)
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
-def run(config: ProxyConfig, rules: RuleSet) -> None:
+def run(config: ProxyConfig, rules: RuleSet, file: Path | None = None) -> None:
     """Run a proxy until SIGTERM or SIGINT, which lets busy sessions come to rest; a second signal cuts them off.
 
+    file: what the configuration was read from.
     Raises StartError, and ConfigError if the lookup's account has no password.
     """
     raise_open_files_limit()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_run(config, rules))
+        runner.run(_run(config, rules, file))
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -41,9 +43,9 @@ def raise_open_files_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _run(config: ProxyConfig, rules: RuleSet) -> None:
+async def _run(config: ProxyConfig, rules: RuleSet, file: Path | None) -> None:
     stopping = asyncio.Event()
-    async with serve(config, rules) as running:
+    async with serve(config, rules, file) as running:
         for number in _STOP_SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, _stop, running, stopping)
         _log.info(

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +13,13 @@ import structlog
 from proxy.admin.app import create_app
 from proxy.admin.readiness import Readiness
 from proxy.admin.server import AdminServer
+from proxy.admin.settings import settings_of
+from proxy.admin.sources import OpenSession as SessionView
+from proxy.admin.sources import Sources
+from proxy.admin.token import read_token
 from proxy.config import Address, ProxyConfig
 from proxy.conflicts.counters import Counters
+from proxy.conflicts.journal import Journal
 from proxy.conflicts.recorder import Recorder
 from proxy.net.backends import Backends
 from proxy.net.listener import Listener
@@ -25,8 +30,9 @@ from proxy.net.side import describe
 from proxy.net.tls import TlsError, backend_context, client_context, rsa_key
 from proxy.rules.match import RuleSet
 from proxy.rules.model import load_rules
+from proxy.rules.table import Missing, Table
 from proxy.rules.trips import Trips
-from proxy.run.tables import exact_tables, table_cache
+from proxy.run.tables import exact_tables, key_facts, table_cache
 from proxy.session import Session, SessionSettings
 from proxy.wire.rsa import RsaKey
 
@@ -45,14 +51,18 @@ class Running:
 
     addresses, admin_address: what is really bound. rules: those in force; sessions see it when they are exchanged.
     tables: the definitions of tables; None if the configuration names no account to read them with.
+    journal: the last conflicts. file: what the configuration was read from.
     """
 
-    def __init__(self, config: ProxyConfig, rules: RuleSet) -> None:
+    def __init__(self, config: ProxyConfig, rules: RuleSet, file: Path | None = None) -> None:
         self.addresses = config.listeners
         self.admin_address = config.admin
         self.rules = rules
         self.draining = False
+        self._opened: dict[Pair, Session] = {}
+        self._most_opened = 64
         self.counters = Counters(config.conflicts.max_series)
+        self.journal = Journal(config.conflicts.journal, config.conflicts.max_series)
         try:
             settings = PairSettings(
                 backends=Backends(config.backends),
@@ -71,7 +81,8 @@ class Running:
         ready = Readiness(
             lambda: probe_any(config.backends, header), draining=lambda: self.draining, clock=time.monotonic
         )
-        self._admin = AdminServer(create_app(self.counters, ready=ready))
+        app = create_app(self._sources(config, file), ready=ready, token=read_token(config.admin_token_file))
+        self._admin = AdminServer(app)
 
     @property
     def address(self) -> Address:
@@ -85,6 +96,8 @@ class Running:
             config.conflicts.show_values,
             config.log.conflicts_per_second,
             time.monotonic,
+            facts=key_facts(self._table),
+            journal=self.journal,
         )
         settings = SessionSettings(
             counters=self.counters,
@@ -104,9 +117,41 @@ class Running:
         )
 
         def open_session(wires: Pair, client_address: str) -> Session:
-            return Session(wires, replace(settings, client_address=client_address, client_secure=wires.client.secure))
+            session = Session(
+                wires, replace(settings, client_address=client_address, client_secure=wires.client.secure)
+            )
+            self._remember(wires, session)
+            return session
 
         return open_session
+
+    def _remember(self, pair: Pair, session: Session) -> None:
+        """Keep a session to show it; those that have ended are forgotten when they are as many as the open ones."""
+        open_now = self._listener.pairs if len(self._opened) > self._most_opened else None
+        if open_now is not None:
+            self._opened = {each: kept for each, kept in self._opened.items() if each in open_now}
+            self._most_opened = 2 * len(open_now) + 64
+        self._opened[pair] = session
+
+    def _sources(self, config: ProxyConfig, file: Path | None) -> Sources:
+        return Sources(
+            counters=self.counters,
+            journal=self.journal,
+            rules=lambda: self.rules,
+            table=self._table,
+            sessions=self._open_sessions,
+            settings=settings_of(config, file),
+            show_values=config.conflicts.show_values,
+            clock=time.time,
+        )
+
+    def _table(self, schema: str, table: str) -> Table | Missing | None:
+        return None if self.tables is None else self.tables.peek(schema, table)
+
+    def _open_sessions(self) -> Iterator[SessionView]:
+        for pair in self._listener.pairs:
+            session = self._opened[pair]
+            yield SessionView(session.thread_id, session.user, pair.client.address, session.idle)
 
     def _tripped(self, rule: str, tripped: bool) -> None:
         self.counters.tripped[rule] = int(tripped)
@@ -155,16 +200,17 @@ class Running:
 
 
 @asynccontextmanager
-async def serve(config: ProxyConfig, rules: RuleSet | None = None) -> AsyncIterator[Running]:
+async def serve(config: ProxyConfig, rules: RuleSet | None = None, file: Path | None = None) -> AsyncIterator[Running]:
     """Run a proxy for the length of the block.
 
-    rules: those to begin with; None reads the file that the configuration names, if any.
-    Raises ConfigError for the rules and for the password of the lookup's account, StartError for all else that keeps
-    the proxy from running.
+    rules: those to begin with; None reads the file that the configuration names, if any. file: what the configuration
+    was read from, for people who want to know.
+    Raises ConfigError for the rules, for the password of the lookup's account and for the token of the admin address,
+    StartError for all else that keeps the proxy from running.
     """
     if rules is None:
         rules = load_rules(config.rules) if config.rules else RuleSet()
-    running = Running(config, rules)
+    running = Running(config, rules, file)
     await running.start()
     try:
         yield running

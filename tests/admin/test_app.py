@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.admin.app import create_app
 from proxy.conflicts.counters import Counters
+from tests.admin.sources import sources
 
 Client = TestClient[Request, Application]
 PATHS = ("/", "/metrics", "/-/healthy", "/-/ready")
@@ -37,7 +38,7 @@ def backend() -> Backend:
 
 @pytest.fixture
 async def client(counters: Counters, backend: Backend) -> AsyncIterator[Client]:
-    async with TestClient(TestServer(create_app(counters, ready=backend))) as client:
+    async with TestClient(TestServer(create_app(sources(counters=counters), ready=backend))) as client:
         yield client
 
 

@@ -8,7 +8,7 @@ from aiohttp import web
 from proxy.admin.app import create_app
 from proxy.admin.server import AdminServer
 from proxy.config import Address
-from proxy.conflicts.counters import Counters
+from tests.admin.sources import sources
 
 ANY_PORT = Address("127.0.0.1", 0)
 HEALTHY = b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\nUser-Agent: curl/8.0\r\nAccept: */*\r\n\r\n"
@@ -20,7 +20,7 @@ async def ready() -> str | None:
 
 
 def app() -> web.Application:
-    return create_app(Counters(), ready=ready)
+    return create_app(sources(), ready=ready)
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ async def test_a_page_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> 
     async def broken() -> str | None:
         raise ZeroDivisionError
 
-    server = AdminServer(create_app(Counters(), ready=broken), idle_timeout=0.05)
+    server = AdminServer(create_app(sources(), ready=broken), idle_timeout=0.05)
     await server.start(ANY_PORT)
     assert b" 500 " in await ask(server, HEALTHY.replace(b"healthy", b"ready"))
     await server.stop()
