@@ -186,7 +186,7 @@ class CommandPhase:
         """
         if self._quiet:
             self._quiet = False
-            if len(data) > SHORTEST and word(data)[0] == len(data) - HEADER:
+            if len(data) >= SHORTEST and word(data)[0] == len(data) - HEADER:
                 code = data[HEADER]
                 if self._is_plain(code, data):
                     self._counters.commands[code] += 1

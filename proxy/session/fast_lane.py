@@ -40,7 +40,7 @@ _INSERT: Final = _cases(b"INS")
 INSERT_STARTS: Final = (frozenset(_INSERT), frozenset(_NO_ATTRIBUTES + start for start in _INSERT))
 """How INSERT begins, which is as plain if no rules are for its table; without and with query attributes."""
 
-SHORTEST: Final = 12
+SHORTEST: Final = 9
 """Bytes that a command on the fast lane has at least."""
 
 _EXCEPTIONAL: Final = cap.STATUS_MORE_RESULTS | cap.STATUS_SESSION_STATE_CHANGED
