@@ -5,9 +5,12 @@ from typing import Annotated
 import typer
 
 from proxy.cli.check import check
+from proxy.cli.conflicts import conflicts
 from proxy.cli.demo import demo
 from proxy.cli.explain import explain
 from proxy.cli.serve import serve
+from proxy.cli.suggest import suggest
+from proxy.cli.top import top
 from proxy.cli.version import print_version
 
 app = typer.Typer(
@@ -20,7 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-for command in (serve, check, explain, demo):
+for command in (serve, check, explain, suggest, top, conflicts, demo):
     app.command()(command)
 
 
