@@ -126,3 +126,27 @@ def test_a_thousand_rules_are_read_and_asked(tmp_path: Path) -> None:
     rules = [f"  - {{name: r{n}, table: s{n}.t, key: k, columns: [a], action: ignore}}" for n in range(1000)]
     loaded = load(tmp_path, "rules:\n" + "\n".join(rules))
     assert [rule.name for rule in loaded.candidates("s999", "t", "")] == ["r999"]
+
+
+def test_what_idempotent_compares(tmp_path: Path) -> None:
+    [own] = load(
+        tmp_path,
+        "rules:\n  - {name: r, table: t, action: idempotent, compare: {except: [updated_at, seen], json: payload}}\n",
+    ).rules
+    assert own.compare_except == ("updated_at", "seen")
+    assert own.compare_json == ("payload",)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("action: idempotent, compare: {except: [a], json: [A]}", "compare.json: A is not compared at all"),
+        ("action: ignore, compare: {except: [a]}", "compare: the action ignore compares no rows"),
+        ("action: idempotent, compare: {expect: [a]}", "compare.expect: unknown key"),
+        ("action: idempotent, compare: {except: [a, A]}", "compare.except: a list names one twice"),
+    ],
+)
+def test_what_cannot_be_compared(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path, f"rules:\n  - {{name: r, table: t, {text}}}\n")
+    assert problem in str(raised.value)

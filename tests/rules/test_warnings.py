@@ -1,5 +1,6 @@
 """What `check` warns of."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from proxy.rules.match import RuleSet
 from proxy.rules.model import load_rules
 from proxy.rules.rule import Rule, When
+from proxy.rules.table import Column, KeyPart, Table, UniqueKey
 from proxy.rules.warnings import warnings
 from tests.rules.making import rule
 
@@ -56,3 +58,70 @@ def test_what_does_not_surprise(own: Rule) -> None:
 def test_a_rule_that_is_never_asked_is_told_at_its_line() -> None:
     [problem] = warnings(RuleSet((rule(name="one", line=2), rule(name="two", line=9, key="k", columns=["a"])), "f"))
     assert str(problem) == "f:9: two: never asked: one in line 2 takes it all"
+
+
+# --- what the table makes of a rule ---------------------------------------------------------------------------------
+
+ID = Column("id", "int", None, None, False, False, True, False)
+NAME = Column("name", "varchar", "utf8mb4", "utf8mb4_bin", True, False, False, True)
+HALF = Column("half", "int", None, None, True, True, False, False)
+KEYS = (
+    UniqueKey("PRIMARY", (KeyPart("id"),)),
+    UniqueKey("ux_name", (KeyPart("name"),)),
+    UniqueKey("fx", (KeyPart(None, expression="cast(`name` as char(9) array)"),)),
+)
+TABLE = Table("s", "t", (ID, NAME, HALF), KEYS, "InnoDB", True, frozenset(), False)
+
+
+def of_table(own: Rule, table: Table = TABLE) -> list[str]:
+    return [problem.message for problem in warnings(RuleSet((own,), "f"), lookup=True, tables={own.name: table})]
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        (rule("ignore", key="gone"), "t has no unique key gone"),
+        (rule("ignore", key="PRIMARY"), "the server fills the key PRIMARY for inserts that do not name id"),
+        (
+            rule("ignore", key="fx"),
+            "the key fx is made of expressions or periods that are not compared: its conflicts are returned",
+        ),
+        (rule("ignore", key="UX_NAME", columns=["id"]), "the key ux_name is on name, not on id"),
+        (rule("update", {"gone": "1"}, columns=["name"]), "set writes gone, which t does not have"),
+        (rule("update", {"half": "1"}, columns=["name"]), "set writes half, which is generated"),
+        (rule("idempotent", compare_except=("gone",)), "compare names gone, which t does not have"),
+        (rule("ignore", return_id="name"), "return_id names name, which is no AUTO_INCREMENT column of integers"),
+        (
+            rule("replace", key="fx"),
+            "REPLACE resets the columns that an insert does not name, and deletes or changes rows that refer to it",
+        ),
+    ],
+)
+def test_what_the_table_makes_of_a_rule(own: Rule, message: str) -> None:
+    assert of_table(own) == [message]
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        rule("observe", key="gone"),
+        rule("ignore", key="ux_name"),
+        rule("ignore", key="ux_name", columns=["NAME"], return_id="ID"),
+        rule("idempotent", compare_except=("Name",)),
+    ],
+)
+def test_a_table_that_a_rule_fits(own: Rule) -> None:
+    assert of_table(own) == []
+
+
+def test_engines_and_triggers() -> None:
+    memory = replace(TABLE, engine="MEMORY", transactional=False, triggers=frozenset({"insert", "delete"}))
+    assert of_table(rule("ignore", key="ux_name"), memory) == [
+        "MEMORY undoes nothing: inserts of several rows are passed on as they are",
+        "a row that is kept or updated has fired the BEFORE INSERT triggers, and fires those of UPDATE",
+    ]
+    assert of_table(rule("replace"), memory)[2:] == ["REPLACE fires the DELETE triggers"]
+    hidden = replace(TABLE, triggers=None)
+    assert of_table(rule("replace"), hidden)[1:] == [
+        "REPLACE fires DELETE triggers, and whether there are any is not visible"
+    ]
