@@ -114,8 +114,9 @@ class CompressedPhase:
     # The wires of the phase within.
 
     def to_client(self, data: bytes) -> None:
-        """Send plain bytes to the client."""
-        self._wires.to_client(self._client.write(data))
+        """Send plain bytes to the client, once a packet is whole."""
+        if packed := self._client.write(data):
+            self._wires.to_client(packed)
 
     def to_backend(self, data: bytes) -> None:
         """Send plain bytes to the backend."""

@@ -27,6 +27,7 @@ COMPRESSED_HEADER: Final = 7
 _LEAST_TO_COMPRESS: Final = 50  # bytes; MySQL's MIN_COMPRESS_LENGTH
 _PIECE: Final = 1 << 18  # bytes that are given out at once, however many a small packet swells to
 _WHOLE: Final = 1 << 18  # bytes that are compressed at once
+_UNBROKEN: Final = 1 << 20  # bytes up to which a packet of a reply is not spread over compressed ones
 
 
 class _Inflater(Protocol):
@@ -138,6 +139,10 @@ class CompressedReader:
 class CompressedWriter:
     """Turns plain bytes for one side into compressed ones.
 
+    A server spreads a packet over two compressed ones at most, and never parts a short one's header; MySQL's
+    Connector/Python relies on that where it is not built on C, and waits for ever otherwise. So the packets of replies
+    are not spread at all, but for those longer than _UNBROKEN.
+
     Args:
         algorithm: what to compress with.
         level: how hard.
@@ -145,7 +150,10 @@ class CompressedWriter:
         commands: whether the plain bytes are commands, each of which starts the ids anew, and not replies.
     """
 
-    __slots__ = ("_commands", "_compress", "_counted", "_headers", "_next", "_plain_sequence", "_reader")
+    __slots__ = (
+        *("_commands", "_compress", "_counted", "_headers", "_held", "_held_size"),
+        *("_next", "_plain_sequence", "_reader"),
+    )
 
     def __init__(self, algorithm: CompressionAlgorithm, level: int, reader: CompressedReader, commands: bool) -> None:
         self._reader = reader
@@ -154,6 +162,8 @@ class CompressedWriter:
         self._counted = 0  # how many packets the reader had when that was counted on from its newest
         self._headers = Headers()
         self._plain_sequence = -1  # the newest plain packet's sequence id
+        self._held: list[bytes] = []  # the beginning of a reply's packet that is not whole yet
+        self._held_size = 0
         self._compress: Callable[[bytes], bytes] = (
             zstandard.ZstdCompressor(level=level).compress
             if algorithm is CompressionAlgorithm.ZSTD
@@ -161,13 +171,13 @@ class CompressedWriter:
         )
 
     def write(self, data: bytes) -> bytes:
-        """Compress plain bytes."""
+        """Compress plain bytes; what is not a whole packet of a reply may be held back until it is."""
         answers = self._reader.packets != self._counted
         if answers:
             self._counted = self._reader.packets
             self._next = self._reader.sequence + 1
         if not self._commands:
-            return b"".join(self._packets(data))
+            return b"".join(map(self._packet, self._reply_parts(data)))
         out: list[bytes] = []
         start = 0
         for at in self._command_starts(data, answers):
@@ -175,6 +185,28 @@ class CompressedWriter:
             self._next = 0
             start = at
         return b"".join((*out, *self._packets(data[start:])))
+
+    def _reply_parts(self, data: bytes) -> Iterator[bytes]:
+        """Yield what each go into a compressed packet: whole packets of replies, or parts of a long one."""
+        before = self._held_size
+        starts = [before + at + 1 - HEADER for at in self._headers.walk(data)]
+        self._held.append(data)
+        self._held_size += len(data)
+        whole = max(self._held_size - self._headers.unfinished, 0)
+        if self._held_size - whole > _UNBROKEN:
+            whole = self._held_size
+        if not whole:
+            return
+        plain = b"".join(self._held)
+        self._held = [plain[whole:]]
+        self._held_size -= whole
+        begin = end = 0
+        for stop in (*(start for start in starts if 0 < start < whole), whole):
+            if end > begin and stop - begin > _WHOLE:
+                yield plain[begin:end]
+                begin = end
+            end = stop
+        yield plain[begin:whole]
 
     def _command_starts(self, data: bytes, answers: bool) -> Iterator[int]:
         """Yield where commands begin: packets of sequence id 0, unless the id has only come round.

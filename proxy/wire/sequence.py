@@ -16,11 +16,17 @@ LAST: Final = 0xFF
 class Headers:
     """Finds the headers in a stream of packets that comes in chunks."""
 
-    __slots__ = ("_header", "_left")
+    __slots__ = ("_header", "_left", "_size")
 
     def __init__(self) -> None:
         self._header = b""  # the part of a header that has passed
         self._left = 0  # bytes of a payload that are still to pass
+        self._size = 0  # bytes of that payload in all
+
+    @property
+    def unfinished(self) -> int:
+        """How many bytes of a packet have passed that is not whole yet; 0 between packets."""
+        return HEADER + self._size - self._left if self._left else len(self._header)
 
     def walk(self, data: bytes) -> Iterator[int]:
         """Yield the offset of each packet's sequence id, the last byte of its header."""
@@ -35,7 +41,7 @@ class Headers:
             position += len(part)
             self._header += part
             if len(self._header) == HEADER:
-                self._left = int.from_bytes(self._header[:3], "little")
+                self._left = self._size = int.from_bytes(self._header[:3], "little")
                 self._header = b""
                 yield position - 1
 

@@ -42,9 +42,10 @@ def test_reads_what_was_written_at_every_cut(algorithm: CompressionAlgorithm) ->
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-@given(plain=st.binary(max_size=2000), size=st.integers(1, 300))
+@given(payload=st.binary(max_size=2000), size=st.integers(1, 300))
 @settings(max_examples=50)
-def test_reads_any_bytes(algorithm: CompressionAlgorithm, plain: bytes, size: int) -> None:
+def test_reads_any_bytes(algorithm: CompressionAlgorithm, payload: bytes, size: int) -> None:
+    plain = frame(payload, 1)
     data = written(algorithm, plain, commands=False)
     reader = CompressedReader(algorithm)
     got = b"".join(piece for at in range(0, len(data), size) for piece in reader.read(data[at : at + size]))
@@ -57,9 +58,9 @@ def test_short_bytes_are_not_compressed() -> None:
 
 
 def test_bytes_that_do_not_shrink_are_not_compressed() -> None:
-    noise = bytes(range(200))
+    noise = frame(bytes(range(200)), 1)
     (found,) = packets(written(CompressionAlgorithm.ZLIB, noise, commands=False))
-    assert found == (200, 0, 0)
+    assert found == (204, 0, 0)
 
 
 def test_each_command_starts_the_ids_anew() -> None:
@@ -81,9 +82,50 @@ def test_a_reply_counts_on_from_the_command() -> None:
     assert [sequence for _, sequence, _ in packets(answer)] == [3, 4]
 
 
+def plain_parts(data: bytes) -> list[bytes]:
+    """Return what each compressed packet holds."""
+    reader = CompressedReader(CompressionAlgorithm.ZLIB)
+    parts = []
+    position = 0
+    for length, _, _ in packets(data):
+        end = position + COMPRESSED_HEADER + length
+        parts.append(b"".join(reader.read(data[position:end])))
+        position = end
+    return parts
+
+
+@pytest.mark.parametrize("cut", [0, 1, 3, 4, 5, 500, 1004, 1005])
+def test_a_packet_of_a_reply_stays_in_one_however_it_comes(cut: int) -> None:
+    row, short = frame(b"r" * 1000, 3), frame(b"s", 4)
+    whole = row + short + row
+    data = written(CompressionAlgorithm.ZLIB, whole[:cut], whole[cut:], commands=False)
+    parts = plain_parts(data)
+    assert b"".join(parts) == whole
+    assert {len(part) for part in parts} <= {len(row), len(row + short), len(short + row), len(whole)}
+
+
+def test_every_byte_of_a_reply_may_come_alone() -> None:
+    whole = frame(b"a" * 30, 1) + frame(b"", 2) + frame(b"b", 3)
+    data = written(CompressionAlgorithm.ZLIB, *(whole[at : at + 1] for at in range(len(whole))), commands=False)
+    assert plain_parts(data) == [frame(b"a" * 30, 1), frame(b"", 2), frame(b"b", 3)]
+
+
+def test_many_packets_are_parted_between_them() -> None:
+    row = frame(b"r" * 100_000, 1)
+    data = written(CompressionAlgorithm.ZLIB, row * 5, commands=False)
+    assert plain_parts(data) == [row * 2, row * 2, row]
+
+
+def test_only_a_long_packet_of_a_reply_is_spread() -> None:
+    long = frame(b"x" * 3_000_000, 1)
+    pieces = [long[at : at + 100_000] for at in range(0, len(long), 100_000)]
+    parts = plain_parts(written(CompressionAlgorithm.ZLIB, *pieces, frame(b"y", 2), commands=False))
+    assert [len(part) for part in parts] == [1_100_000, 1_100_000, 800_004, 5]
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_refuses_what_swells_beyond_its_word(algorithm: CompressionAlgorithm) -> None:
-    data = bytearray(written(algorithm, b"a" * 5000, commands=False))
+    data = bytearray(written(algorithm, frame(b"a" * 5000, 1), commands=False))
     data[4:7] = (100).to_bytes(3, "little")
     with pytest.raises(ProtocolError, match="more than its header"):
         list(CompressedReader(algorithm).read(bytes(data)))
