@@ -39,7 +39,7 @@ SELECT * FROM numbers ORDER BY n//
 SELECT 1 AS a; SELECT 2 AS b; INSERT INTO users (email) VALUES ('a@x'); SELECT 3//
 SHOW CREATE TABLE everything//
 SHOW INDEX FROM users//
-SHOW TABLE STATUS LIKE 'users'//
+SHOW FULL COLUMNS FROM users//
 EXPLAIN SELECT * FROM users WHERE email = 'a@x'//
 DESCRIBE everything//
 USE absent//

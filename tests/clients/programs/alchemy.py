@@ -132,7 +132,7 @@ def main() -> None:
     names = {"username": "user", "password": "password", "host": "host", "port": "port", "database": "database"}
     address = {argument: settings[name] for argument, name in names.items()}
     address["query"] = {"charset": "utf8mb4"}
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     use(URL.create("mysql+pymysql", **address), {"ssl": UNVERIFIED} if settings["tls"] else {"ssl_disabled": True})
     pure = {"use_pure": True, "ssl_disabled": not settings["tls"]}
