@@ -1,11 +1,12 @@
 """ON DUPLICATE KEY UPDATE, as the rules write it.
 
     [AS new] ON DUPLICATE KEY UPDATE
-        a = IF(IF(<guard>,1,18446744073709551615+7001062),t.a,NULL)[, id = LAST_INSERT_ID(t.id)][, <set>]
+        a = IF(IF(<guard>,1,18446744073709551615+7001062),t.a,NULL)[, <set>]
 
 The clause fires on any unique key. The guard says whether the row that was met is one that the rule is for; if not, the
 addition is evaluated, which no BIGINT UNSIGNED holds: error 1690 undoes the whole statement, and its text shows the
-marker. What was learned from MySQL 9.7 and MariaDB 10.11 about its shape:
+marker. Where the id of the row met is to be told, `IF(LAST_INSERT_ID(t.id),1,1)` stands for the 1. What was learned
+from MySQL 9.7 and MariaDB 10.11 about its shape:
 
 * It stands in the first assignment: later ones see what earlier ones wrote, and would compare a row that has changed.
 * Two IFs: in one, the type of the addition mixes with the column's, and the server evaluates it while it resolves.
@@ -119,10 +120,13 @@ def _rows(dialect: Dialect, target: Target) -> _Rows:
 
 def _written(rule: Rule, rows: _Rows, anchor: str, guard: bytes) -> Clause:
     assignments: list[tuple[str, bytes]] = []
+    met = _row_met(rule, rows, anchor)
     if guard:
-        assignments.append((anchor, b"IF(IF(%b,1,%b),%b,NULL)" % (guard, _RAISE, rows.old(anchor))))
-    if rule.return_id is not None:
-        assignments.append((rule.return_id, b"LAST_INSERT_ID(%b)" % rows.old(rule.return_id)))
+        met = b"IF(%b,%b,%b)" % (guard, met or b"1", _RAISE)
+    if met:
+        assignments.append((anchor, b"IF(%b,%b,NULL)" % (met, rows.old(anchor))))
+    elif rule.return_id is not None:
+        assignments.append((anchor, b"LAST_INSERT_ID(%b)" % rows.old(anchor)))
     assignments += [(line.column, line.expression.render(rows.new, rows.old)) for line in rule.set]
     if not assignments:
         assignments.append((anchor, rows.old(anchor)))
@@ -130,6 +134,18 @@ def _written(rule: Rule, rows: _Rows, anchor: str, guard: bytes) -> Clause:
     alias = b" AS " + rows.alias if rows.alias is not None and offered else b""
     assigned = b", ".join(quote(column) + b" = " + value for column, value in assignments)
     return Clause(alias + b" ON DUPLICATE KEY UPDATE " + assigned, bool(guard))
+
+
+def _row_met(rule: Rule, rows: _Rows, anchor: str) -> bytes:
+    """Write a condition that is always true and makes the id of the row met the one of LAST_INSERT_ID().
+
+    It stands behind the guard, for MariaDB goes on evaluating assignments after the first has failed; and the id is
+    not assigned, which MySQL refuses if the row was inserted by the very same statement (error 1869). Empty: there is
+    nothing to do, or nothing but the id's column to do it with.
+    """
+    if rule.return_id is None or same_name(rule.return_id, anchor):
+        return b""
+    return b"IF(LAST_INSERT_ID(%b),1,1)" % rows.old(rule.return_id)
 
 
 # --------------------------------------------------------------------------------------------------------------------

@@ -39,9 +39,12 @@ def test_update_on_servers_without_an_alias(dialect: object) -> None:
 
 
 def test_the_order_is_guard_then_id_then_set() -> None:
+    """The id is told only behind the guard, and is not assigned: see `proxy.rules.clause`."""
     own = rule("update", {"b": "new.b"}, key="k", columns=["a"], return_id="id")
-    columns = re.findall(r"[ ,]`(\w+)` = ", clause("INSERT INTO t (a, b) VALUES (1, 2)", own))
-    assert columns == ["a", "id", "b"]
+    assert clause("INSERT INTO t (a, b) VALUES (1, 2)", own) == (
+        f" AS new ON DUPLICATE KEY UPDATE `a` = IF(IF(t.`a` = new.`a`,IF(LAST_INSERT_ID(t.`id`),1,1),{RAISE}),t.`a`,NULL)"
+        ", `b` = new.`b`"
+    )
 
 
 def test_ignore_without_key_is_a_no_op_without_alias_or_guard() -> None:
@@ -54,6 +57,13 @@ def test_return_id_alone_is_the_no_op() -> None:
     own = rule("ignore", return_id="id")
     text = "INSERT INTO t VALUES (1, 2)"
     assert clause(text, own) == " ON DUPLICATE KEY UPDATE `id` = LAST_INSERT_ID(t.`id`)"
+
+
+def test_return_id_without_key_goes_with_a_column_that_keeps_its_value() -> None:
+    own = rule("ignore", return_id="id")
+    assert clause("INSERT INTO t (a) VALUES (1)", own) == (
+        " ON DUPLICATE KEY UPDATE `a` = IF(IF(LAST_INSERT_ID(t.`id`),1,1),t.`a`,NULL)"
+    )
 
 
 def test_several_keys_are_alternatives() -> None:
