@@ -235,10 +235,10 @@ def _actions(evidence: Evidence) -> Iterator[Meaning]:
         f"OK, and the row that is there stays as it is; what the INSERT offered is dropped.{also}",
         True,
     )
-    counted = ", ".join(evidence.counters)
+    counted = f", such as adding to {', '.join(evidence.counters)}" if evidence.counters else ""
     yield Meaning(
         Action.UPDATE,
-        f"OK, and `set` is applied to the row that is there{f', such as adding to {counted}' if counted else ''}.",
+        f"OK, and what the rule sets is written to the row that is there{counted}.",
         bool(counted),
     )
     also = ", DELETE triggers run" if "delete" in triggers else ""

@@ -8,7 +8,7 @@ from typing import Final
 
 from proxy.rules.rule import Action
 
-_WORD: Final = re.compile(r"[A-Za-z_][0-9A-Za-z_\-]*")
+_WORD: Final = re.compile(r"[A-Za-z_][0-9A-Za-z_.\-]*")
 _PLAIN_TABLE: Final = re.compile(r"[0-9A-Za-z$_\-\u0080-\U0010ffff]+")
 _NOT_TEXT: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
 

@@ -58,12 +58,14 @@ function show(page, title, ...content) {
 function say(text) { document.getElementById("said").textContent = text; }
 
 function table(caption, heads, rows, cards = true) {
-  return h("div", { class: "scroll" }, h("table", { class: cards ? "cards" : null },
+  // The roles are said out loud: where a phone shows rows as blocks, browsers no longer take it for a table.
+  return h("div", { class: "scroll" }, h("table", { class: cards ? "cards" : null, role: "table" },
     h("caption", {}, caption),
-    h("thead", {}, h("tr", {}, heads.map(([text, kind]) => h("th", { scope: "col", class: kind || null }, text)))),
-    h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell, at) => at === 0
-      ? h("th", { scope: "row" }, cell)
-      : h("td", { class: heads[at][1] || null, "data-label": heads[at][0] }, cell)))))));
+    h("thead", { role: "rowgroup" }, h("tr", { role: "row" },
+      heads.map(([text, kind]) => h("th", { scope: "col", role: "columnheader", class: kind || null }, text)))),
+    h("tbody", { role: "rowgroup" }, rows.map((cells) => h("tr", { role: "row" }, cells.map((cell, at) => at === 0
+      ? h("th", { scope: "row", role: "rowheader" }, cell)
+      : h("td", { role: "cell", class: heads[at][1] || null, "data-label": heads[at][0] }, cell)))))));
 }
 
 const card = (title, ...content) => h("section", { class: "card" }, h("h2", {}, title), content);
@@ -198,7 +200,10 @@ async function keysPage() {
       ], listed) : empty(data.keys.length ? "No key has this in its name." : "No duplicate-key error has been seen yet.")));
 }
 
-const hitters = (caption, name, list) => table(caption, [[name], ["Conflicts", "number"]], list.map((hitter) => [
+// What came once may have taken the place of another: only what surely came again, or was never displaced, says anything.
+const sure = (list) => list.filter((hitter) => hitter.error === 0 || hitter.count - hitter.error > 1);
+
+const hitters = (caption, name, list) => sure(list).length === 0 ? empty("None stands out.") : table(caption, [[name], ["Conflicts", "number"]], sure(list).map((hitter) => [
   code(hitter.value), hitter.error ? `${count(hitter.count - hitter.error)} to ${count(hitter.count)}` : count(hitter.count),
 ]), false);
 
@@ -209,7 +214,7 @@ function suggestionCard(suggestion) {
       ? h("p", {}, h("strong", {}, suggestion.action), ` with ${suggestion.level} confidence (${Math.round(suggestion.confidence * 100)} %)`)
       : h("p", {}, "No rule is suggested."),
     h("ul", { class: "reasons" }, suggestion.reasons.map((reason) => h("li", {}, reason))),
-    dry && h("p", {}, "Of the conflicts listed below, the rule would have answered ", h("strong", {}, count(dry.answered)), " with an OK",
+    dry && h("p", {}, "Of the conflicts that are remembered, the rule would have answered ", h("strong", {}, count(dry.answered)), " with an OK",
       dry.depends ? `, ${count(dry.depends)} if the row there was the same` : "", dry.left ? `; ${count(dry.left)} would have stayed errors` : "",
       dry.handled ? `; ${count(dry.handled)} were answered by a rule already` : "", "."),
     suggestion.rule && copyable("Rule, to be put under rules:", suggestion.rule));
