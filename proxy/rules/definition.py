@@ -110,6 +110,24 @@ def _usable(keys: Iterable[UniqueKey], table: Table, columns: tuple[str, ...] | 
     return groups or reason
 
 
+def replace_refused(insert: Insert, rule: Rule, table: Table | None) -> Reason | None:
+    """Tell why a REPLACE is not sent: it would delete the rows met on every key, also on those the rule does not name.
+
+    Without a definition only one row is replaced, on the word of the rule's `allow_replace`: the conflict that it met
+    was on a key of the rule. The rows behind that of several may meet any.
+    """
+    if not rule.keys:
+        return None
+    if table is None or table.view:
+        return None if insert.rows == 1 else Reason.OTHER_KEYS
+    named = set(map(fold, rule.keys))
+    others = [key for key in table.keys if fold(key.name) not in named]
+    columns = columns_of(insert, table)
+    if isinstance(columns, Reason):
+        return columns
+    return None if all(_is_filled(key, table, columns) for key in others) else Reason.OTHER_KEYS
+
+
 def _is_filled(key: UniqueKey, table: Table, columns: tuple[str, ...] | None) -> bool:
     """Tell whether the server fills a key: it is one AUTO_INCREMENT column that the insert does not name."""
     auto = table.auto_increment

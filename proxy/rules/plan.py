@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 from proxy.rules.clause import MARKER, Clause, Target, make_clause
-from proxy.rules.definition import columns_of
+from proxy.rules.definition import columns_of, replace_refused
 from proxy.rules.rule import Action, Rule, When
 from proxy.rules.table import Table
 from proxy.sql.dialect import Dialect
@@ -69,6 +69,8 @@ def _plan(insert: Insert, rule: Rule, dialect: Dialect, table: Table | None) -> 
         return clause
     alone = when is When.ALWAYS and not (clause is not None and clause.guarded)
     refused = _refused(insert, dialect) or (None if alone else _second_refused(insert, table))
+    if clause is None and refused is None:
+        refused = replace_refused(insert, rule, table)
     if refused is not None:
         return refused
     if clause is None:

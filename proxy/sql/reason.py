@@ -32,6 +32,7 @@ class Reason(StrEnum):
     OBSERVE = "observe"
     NO_COLUMNS = "no_columns"
     COLUMNS_UNKNOWN = "columns_unknown"
+    OTHER_KEYS = "other_keys"
     DELAYED = "delayed"
     PLACEHOLDERS = "placeholders"
     AUTO_INCREMENT = "auto_increment"
@@ -71,6 +72,7 @@ _WORDS = {
     Reason.TOO_LARGE: "the statement is larger than the limit for statements",
     Reason.OBSERVE: "the rule only observes",
     Reason.NO_COLUMNS: "the INSERT has no column list",
+    Reason.OTHER_KEYS: "REPLACE might delete rows met on unique keys that the rule does not name",
     Reason.COLUMNS_UNKNOWN: "the rule names a key, and the columns of that key are not known",
     Reason.DELAYED: "INSERT DELAYED reports no duplicate",
     Reason.PLACEHOLDERS: "the text holds placeholders",

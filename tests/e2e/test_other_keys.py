@@ -79,6 +79,15 @@ def test_a_later_conflict_is_on_another_key(
 
 
 @pytest.mark.parametrize("when", ["conflict", "always"])
+@pytest.mark.parametrize("offer", LATER_ROW)
+def test_several_rows_are_not_replaced_by_key(proxy: Proxy, users: str, tmp_path: Path, offer: str, when: str) -> None:
+    text = rule("signup", f"{users}.users", f"{REPLACE}; when: {when}")
+    proxy.use_rules(rules_from(text, tmp_path))
+    check(proxy, users, LATER_ROW[offer])
+    assert outcomes(proxy, users) == {("ux_email", "returned", "signup"): 1}
+
+
+@pytest.mark.parametrize("when", ["conflict", "always"])
 def test_an_update_that_meets_another_key(proxy: Proxy, users: str, tmp_path: Path, when: str) -> None:
     action = f"action: update; set: {{name: new.name}}; when: {when}"
     proxy.use_rules(rules_from(rule("signup", f"{users}.users", action), tmp_path))

@@ -31,9 +31,10 @@ class Answer:
     last_insert_id: int
 
 
-def rule(name: str, table: str, more: str) -> str:
-    """Write a rules file of one rule for the key ux_email; `more` are the rule's other lines, parted by `;`."""
-    lines = [f"name: {name}", f"table: {table}", "key: ux_email", "columns: [email]", *more.split(";")]
+def rule(name: str, table: str, more: str, *, key: bool = True) -> str:
+    """Write a rules file of one rule, for ux_email or any key; `more` are the rule's other lines, parted by `;`."""
+    keys = ["key: ux_email", "columns: [email]"] if key else []
+    lines = [f"name: {name}", f"table: {table}", *keys, *more.split(";")]
     return "rules:\n  - " + "\n    ".join(line.strip() for line in lines) + "\n"
 
 

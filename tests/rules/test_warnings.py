@@ -91,14 +91,17 @@ def of_table(own: Rule, table: Table = TABLE) -> list[str]:
         (rule("update", {"half": "1"}, columns=["name"]), "set writes half, which is generated"),
         (rule("idempotent", compare_except=("gone",)), "compare names gone, which t does not have"),
         (rule("ignore", return_id="name"), "return_id names name, which is no AUTO_INCREMENT column of integers"),
-        (
-            rule("replace", key="fx"),
-            "REPLACE resets the columns that an insert does not name, and deletes or changes rows that refer to it",
-        ),
     ],
 )
 def test_what_the_table_makes_of_a_rule(own: Rule, message: str) -> None:
     assert of_table(own) == [message]
+
+
+def test_what_the_table_makes_of_a_replace() -> None:
+    resets = "REPLACE resets the columns that an insert does not name, and deletes or changes rows that refer to it"
+    other = "replace does not name the key ux_name: inserts are passed on, for it might delete a row met there"
+    assert of_table(rule("replace", key="fx")) == [other, resets]
+    assert of_table(rule("replace", keys=("fx", "ux_name"))) == [resets]
 
 
 @pytest.mark.parametrize(
