@@ -84,7 +84,7 @@ def _of_key(rule: Rule, key: UniqueKey, table: Table) -> Iterator[str]:
         filled = None if auto is None else (auto.name,)
         for other in table.keys:
             if fold(other.name) not in named and other.columns != filled:
-                yield f"replace does not name the key {other.name}: inserts are passed on, for it might delete a row met there"
+                yield f"replace does not name the key {other.name}, and might delete a row met there: inserts are passed on"
         return
     if key.without_overlaps or not all(is_provable(part, table) for part in key.parts):
         yield f"the key {key.name} is made of expressions or periods that are not compared: its conflicts are returned"

@@ -42,7 +42,8 @@ def test_the_order_is_guard_then_id_then_set() -> None:
     """The id is told only behind the guard, and is not assigned: see `proxy.rules.clause`."""
     own = rule("update", {"b": "new.b"}, key="k", columns=["a"], return_id="id")
     assert clause("INSERT INTO t (a, b) VALUES (1, 2)", own) == (
-        f" AS new ON DUPLICATE KEY UPDATE `a` = IF(IF(t.`a` = new.`a`,IF(LAST_INSERT_ID(t.`id`),1,1),{RAISE}),t.`a`,NULL)"
+        " AS new ON DUPLICATE KEY UPDATE "
+        f"`a` = IF(IF(t.`a` = new.`a`,IF(LAST_INSERT_ID(t.`id`),1,1),{RAISE}),t.`a`,NULL)"
         ", `b` = new.`b`"
     )
 

@@ -99,7 +99,7 @@ def test_what_the_table_makes_of_a_rule(own: Rule, message: str) -> None:
 
 def test_what_the_table_makes_of_a_replace() -> None:
     resets = "REPLACE resets the columns that an insert does not name, and deletes or changes rows that refer to it"
-    other = "replace does not name the key ux_name: inserts are passed on, for it might delete a row met there"
+    other = "replace does not name the key ux_name, and might delete a row met there: inserts are passed on"
     assert of_table(rule("replace", key="fx")) == [other, resets]
     assert of_table(rule("replace", keys=("fx", "ux_name"))) == [resets]
 
