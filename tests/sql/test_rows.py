@@ -84,3 +84,14 @@ def test_no_text_takes_long(text: bytes) -> None:
     begin = time.process_time()
     recognise(text, KNOWN)
     assert time.process_time() - begin < 5  # a linear reading takes less than 0.5 s, any other one minutes
+
+
+@pytest.mark.parametrize(
+    "last", [b"(1) x, 2)", b"(1),2,3", b"(1,2) ,3)", b"(1)(2)(3)", b"(,1,2)", b"(1,,2)", b"(1,2,)"]
+)
+@pytest.mark.parametrize("rows", [1, 10, 100])
+def test_a_row_is_only_one_between_its_own_parentheses(rows: int, last: bytes) -> None:
+    text = b"INSERT INTO t VALUES " + b",".join([b"(1,2,3)"] * rows)
+    assert insert_of(text).rows == rows
+    assert reason_of(text + b"," + last) is Reason.MALFORMED
+    assert reason_of(text + b"," + last + b",(1,2,3)") is Reason.MALFORMED
