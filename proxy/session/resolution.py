@@ -28,6 +28,7 @@ from proxy.session.command import Command, Conflicted, Stage, Statement
 from proxy.session.settings import SessionSettings
 from proxy.session.tally import Tally, rows_of, tally_replace, tally_upsert
 from proxy.sql.dialect import Dialect
+from proxy.sql.form import Form
 from proxy.sql.head import Head
 from proxy.sql.insert import Insert, Skip, recognise
 from proxy.sql.reason import Reason
@@ -214,9 +215,11 @@ class Resolver:
                 self._resolved(command.conflicted, statement, made, None)
             return payload
         told = info(payload, ok)
-        # one bulk execution offers as many rows as it brings parameters for
-        rows = rows_of(told, 0 if command.code == commands.STMT_BULK_EXECUTE else made.rows)
-        tally = self._tally(made, rows, ok, told)
+        form = statement.insert.form if isinstance(statement.insert, Insert) else None
+        # a bulk execution offers as many rows as it brings parameters for; the reply to a single one tells nothing
+        several = command.code == commands.STMT_BULK_EXECUTE or form is Form.ROW
+        rows = rows_of(told, 1 if several else made.rows)
+        tally = self._tally(made, rows, ok, told, queried=form in (Form.SELECT, Form.TABLE))
         if command.conflicted is not None:
             self._resolved(command.conflicted, statement, made, tally)
         elif tally is not None:
@@ -387,11 +390,11 @@ class Resolver:
         if command.rule_error and command.plan is not None and command.rule_error != error:
             self._trips.failed(command.plan.rule.name)
 
-    def _tally(self, made: Plan, rows: int, ok: Ok, told: bytes) -> Tally | None:
+    def _tally(self, made: Plan, rows: int, ok: Ok, told: bytes, *, queried: bool) -> Tally | None:
         if made.rule.action is Action.REPLACE:
             return tally_replace(rows, ok.affected_rows) if rows else None
         found_rows = bool(self._capabilities & cap.FOUND_ROWS)
-        return tally_upsert(rows, ok.affected_rows, told, found_rows)
+        return tally_upsert(rows, ok.affected_rows, told, found_rows, queried=queried)
 
     def _read(self, error: Err, head: Head) -> Duplicate:
         duplicate = parse(error.number, error.message, self._dialect.mariadb, head.table)

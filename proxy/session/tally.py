@@ -26,7 +26,9 @@ def rows_of(info: bytes, rows: int) -> int:
     return int(numbers[0]) if len(numbers) == 3 else rows
 
 
-def tally_upsert(rows: int, affected_rows: int, info: bytes, found_rows: bool) -> Tally | None:
+def tally_upsert(
+    rows: int, affected_rows: int, info: bytes, found_rows: bool, *, queried: bool = False
+) -> Tally | None:
     """Count the rows of an INSERT ... ON DUPLICATE KEY UPDATE; None where the reply does not tell.
 
     Args:
@@ -34,6 +36,7 @@ def tally_upsert(rows: int, affected_rows: int, info: bytes, found_rows: bool) -
         affected_rows: the OK packet's number.
         info: its info string, empty for one row.
         found_rows: the session has CLIENT_FOUND_ROWS.
+        queried: the rows came from a query; then the info string counts only changed ones as duplicates, always.
     """
     if rows == 1:
         return _tally_one(affected_rows, found_rows)
@@ -42,6 +45,8 @@ def tally_upsert(rows: int, affected_rows: int, info: bytes, found_rows: bool) -
         return None
     rows = int(numbers[0])
     duplicates = int(numbers[1])
+    if found_rows and queried:  # an affected row was inserted or left as it was, and nothing tells which
+        return Tally(0, duplicates, 0) if duplicates == rows else None
     if found_rows:  # every row that was there counts as a duplicate
         updated = affected_rows - rows
         tally = Tally(rows - duplicates, updated, duplicates - updated)

@@ -55,6 +55,18 @@ def test_every_mixture(inserted: int, updated: int, kept: int, found_rows: bool)
     assert tally_upsert(rows, affected, info(rows, duplicates), found_rows) == Tally(inserted, updated, kept)
 
 
+@pytest.mark.parametrize(
+    ("affected", "duplicates", "tally"),
+    [
+        (3, 0, None),  # each may have been inserted, or left as it was
+        (4, 1, None),
+        (6, 3, Tally(0, 3, 0)),
+    ],
+)
+def test_three_rows_of_a_query_with_found_rows(affected: int, duplicates: int, tally: Tally | None) -> None:
+    assert tally_upsert(3, affected, info(3, duplicates), True, queried=True) == tally
+
+
 @pytest.mark.parametrize("told", [b"", b"Records: 3", b"1 2 3 4"])
 def test_what_does_not_tell(told: bytes) -> None:
     assert tally_upsert(3, 3, told, False) is None
