@@ -1,0 +1,110 @@
+import struct
+
+import pytest
+
+from proxy.conflicts import insertions
+from proxy.conflicts.attempt import Attempt
+from proxy.conflicts.insertions import LONGEST, RECENT, Insertions, Sent, parameters
+
+FINGERPRINTS = 1100  # for a test
+TEXT = b"INSERT INTO users (email) VALUES ('a@x')"
+
+
+def attempt(session: int, at: float, text: bytes = TEXT, values: bytes = b"") -> Attempt:
+    return Attempt(session, text, True, values, at)
+
+
+def test_the_same_bytes_are_found_again_but_not_the_attempt_itself() -> None:
+    memory = Insertions()
+    one, other = memory.opened(), memory.opened()
+    memory.sent(one, TEXT, 1.0)
+    assert memory.same(attempt(one, 1.0)) is None
+    memory.sent(other, TEXT, 2.5)
+    assert memory.same(attempt(other, 2.5)) == Sent(1.0, one)
+    assert memory.same(attempt(one, 9.0)) == Sent(2.5, other)
+    assert memory.same(attempt(one, 9.0, TEXT + b" ")) is None
+
+
+def test_a_comment_around_the_statement_does_not_make_it_another() -> None:
+    memory = Insertions()
+    one = memory.opened()
+    memory.sent(one, TEXT + b" /* traceparent='00-1' */", 1.0)
+    assert memory.same(attempt(one, 2.0, TEXT + b" /* traceparent='00-2' */")) == Sent(1.0, one)
+    assert memory.same(attempt(one, 2.0, b"/* app */ " + TEXT)) == Sent(1.0, one)
+    assert memory.same(attempt(one, 2.0, TEXT)) == Sent(1.0, one)
+
+
+def test_what_failed_is_forgotten_and_what_was_before_it_is_back() -> None:
+    memory = Insertions()
+    one, other = memory.opened(), memory.opened()
+    memory.sent(one, TEXT, 1.0)
+    memory.sent(other, TEXT, 2.0)
+    memory.failed(other, TEXT, 2.0)
+    assert memory.same(attempt(other, 3.0)) == Sent(1.0, one)
+    memory.failed(one, TEXT, 1.0)
+    assert memory.same(attempt(other, 3.0)) is None
+    assert list(memory.recent(b"a@x")) == []
+
+
+def test_parameters_are_part_of_the_statement() -> None:
+    memory = Insertions()
+    one = memory.opened()
+    memory.sent(one, TEXT, 1.0, b"\0\x01a")
+    assert memory.same(attempt(one, 2.0, values=b"\0\x01a")) == Sent(1.0, one)
+    assert memory.same(attempt(one, 2.0, values=b"\0\x01b")) is None
+    assert [each.parameters for each in memory.recent(b"zz")] == [b"\0\x01a"]
+
+
+def test_of_older_ones_only_those_that_hold_the_part_are_given() -> None:
+    memory = Insertions()
+    one = memory.opened()
+    for number in range(100):
+        memory.sent(one, b"INSERT INTO t VALUES (%d, 'x')" % number, float(number))
+    assert [each.text for each in memory.recent(b"(7, ")][-1] == b"INSERT INTO t VALUES (7, 'x')"
+    assert len(list(memory.recent(b"(7, "))) == 33
+
+
+def test_a_sessions_end_is_known() -> None:
+    memory = Insertions()
+    one, other = memory.opened(), memory.opened()
+    memory.ended(one)
+    memory.ended(one)
+    assert (memory.is_alive(one), memory.is_alive(other)) == (False, True)
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(insertions, "FINGERPRINTS", FINGERPRINTS)
+    memory = Insertions()
+    one = memory.opened()
+    for number in range(3 * FINGERPRINTS):
+        memory.sent(one, b"INSERT %d" % number, 1.0)
+    kept = [number for number in range(3 * FINGERPRINTS) if memory.same(attempt(one, 2.0, b"INSERT %d" % number))]
+    assert FINGERPRINTS <= len(kept) <= 2 * FINGERPRINTS
+    assert kept[-1] == 3 * FINGERPRINTS - 1
+    assert len(list(memory.recent(b"INSERT"))) == RECENT
+
+
+def test_what_is_too_long_is_not_remembered() -> None:
+    memory = Insertions()
+    one = memory.opened()
+    memory.sent(one, b"x" * (LONGEST + 1), 1.0)
+    memory.failed(one, b"x" * (LONGEST + 1), 1.0)
+    assert memory.same(attempt(one, 2.0, b"x" * (LONGEST + 1))) is None
+
+
+def execute(values: bytes, types: bytes | None, flags: int = 0) -> bytes:
+    bound = b"\0" if types is None else b"\x01" + types
+    return struct.pack("<BIBI", 0x17, 1, flags, 1) + b"\0" + bound + values
+
+
+def test_parameters_without_their_types() -> None:
+    values = b"\x03abc" + struct.pack("<q", 5)
+    with_types = execute(values, b"\xfd\0\x08\0")
+    assert parameters(with_types, 2) == parameters(execute(values, None), 2) == b"\0" + values
+
+
+@pytest.mark.parametrize(
+    ("payload", "count"), [(execute(b"", None), 0), (b"\x17\1\0\0\0", 1), (execute(b"a", None, 8), 1)]
+)
+def test_parameters_that_cannot_be_read(payload: bytes, count: int) -> None:
+    assert parameters(payload, count) == b""

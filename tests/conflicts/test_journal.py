@@ -1,0 +1,74 @@
+import tracemalloc
+
+from proxy.conflicts.conflict import Cause, Outcome
+from proxy.conflicts.journal import Journal, KeyName
+from tests.conflicts.conflicts import conflict
+
+NAME = KeyName("shop", "users", "ux_email")
+
+
+def test_conflicts_are_kept_the_newest_first() -> None:
+    journal = Journal(size=3)
+    for number in range(5):
+        journal.add(conflict(key=f"k{number % 2}", thread_id=number), "hash")
+    assert [record.thread_id for record in journal.records()] == [4, 3, 2]
+    assert [record.id for record in journal.records(KeyName("shop", "users", "k1"))] == [4]
+    assert journal.total == 5
+
+
+def test_what_a_keys_conflicts_come_to() -> None:
+    journal = Journal()
+    journal.add(conflict(cause=Cause.RETRY, columns=("email",), sample="INSERT ?", at=100.0), "one")
+    journal.add(conflict(outcome=Outcome.KEPT, rule="r", count=3, at=200.0, schema="shop"), "two")
+    (stats,) = journal.ranked()
+    assert (stats.name, stats.count, stats.first, stats.last) == (NAME, 4, 100.0, 200.0)
+    assert stats.outcomes == {Outcome.RETURNED: 1, Outcome.KEPT: 3}
+    assert stats.causes == {Cause.RETRY: 1, Cause.UNKNOWN: 3}
+    assert stats.rules == {"": 1, "r": 3}
+    assert stats.columns == ("email",)
+    assert [hitter.value for hitter in stats.entries.top(1)] == ["two"]
+    assert [hitter.value for hitter in stats.samples.top(9)] == ["INSERT ?"]
+    assert journal.key(NAME.id) is stats
+    assert journal.key("nothing") is None
+
+
+def test_keys_are_ranked() -> None:
+    journal = Journal()
+    for key, count in (("a", 1), ("b", 3), ("c", 1)):
+        journal.add(conflict(key=key, count=count), None)
+    assert [stats.name.key for stats in journal.ranked()] == ["b", "a", "c"]
+    assert [stats.name.key for stats in journal.ranked(1)] == ["b"]
+
+
+def test_a_name_tells_only_what_is_known() -> None:
+    journal = Journal()
+    journal.add(conflict(schema=None, table=None, key="k\udcff"), None)
+    assert str(next(journal.records()).name) == r"k\xff"
+    assert len(NAME.id) == 12
+
+
+def test_the_key_at_rest_for_longest_is_given_up_and_its_counts_are_not() -> None:
+    journal = Journal(max_keys=2)
+    for key in ("a", "b", "a", "c"):
+        journal.add(conflict(key=key, count=2), None)
+    assert [stats.name.key for stats in journal.ranked()] == ["a", "c"]
+    assert journal.key(KeyName("shop", "users", "b").id) is None
+    assert journal.others is not None
+    assert (journal.others.count, journal.others.outcomes) == (2, {Outcome.RETURNED: 2})
+
+
+def test_many_keys_and_values_take_bounded_memory() -> None:
+    journal = Journal(size=500, max_keys=100)
+
+    def fill(numbers: range) -> int:
+        for number in numbers:
+            journal.add(conflict(key=f"key {number}", entry=None, user=f"user {number % 50}"), f"entry {number}")
+            journal.add(conflict(entry=None), f"entry {number}")
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    first = fill(range(1_000))
+    second = fill(range(1_000, 6_000))
+    tracemalloc.stop()
+    assert len(journal.ranked()) == 100
+    assert second < first * 1.2
