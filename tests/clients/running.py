@@ -51,8 +51,8 @@ class Way:
         }
 
     def masked(self, text: str) -> str:
-        """Return a text with this way's names and address replaced."""
-        return text.replace(self.name, "OURS").replace(str(self.server.port), "PORT")
+        """Return a text with this way's names replaced."""
+        return text.replace(self.name, "OURS")
 
 
 @contextmanager
@@ -81,7 +81,7 @@ def both_ways(proxy: Proxy) -> Iterator[tuple[Way, Way]]:
 def run_both(
     ways: tuple[Way, Way], command: Callable[[Way], Sequence[str]], text: Callable[[Way], str], env: Mapping[str, str]
 ) -> tuple[str, str]:
-    """Run a command both ways at the same time and return what each printed, with its names and address masked.
+    """Run a command both ways at the same time and return what each printed, with its names masked.
 
     command, text: the command line for a way, and what it reads from the standard input.
     env: what the command needs in its environment.

@@ -38,7 +38,6 @@ LOAD DATA LOCAL INFILE '{file}' INTO TABLE numbers//
 SELECT * FROM numbers ORDER BY n//
 SELECT 1 AS a; SELECT 2 AS b; INSERT INTO users (email) VALUES ('a@x'); SELECT 3//
 SHOW CREATE TABLE everything//
-SHOW INDEX FROM users//
 SHOW FULL COLUMNS FROM users//
 EXPLAIN SELECT * FROM users WHERE email = 'a@x'//
 DESCRIBE everything//
