@@ -84,7 +84,8 @@ def _of_key(rule: Rule, key: UniqueKey, table: Table) -> Iterator[str]:
         filled = None if auto is None else (auto.name,)
         for other in table.keys:
             if fold(other.name) not in named and other.columns != filled:
-                yield f"replace does not name the key {other.name}, and might delete a row met there: inserts are passed on"
+                unsafe = "and might delete a row met there: inserts are passed on"
+                yield f"replace does not name the key {other.name}, {unsafe}"
         return
     if key.without_overlaps or not all(is_provable(part, table) for part in key.parts):
         yield f"the key {key.name} is made of expressions or periods that are not compared: its conflicts are returned"
