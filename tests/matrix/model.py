@@ -285,6 +285,8 @@ def is_plannable(rule: Rule, offer: Offer) -> bool:
     """Tell whether the proxy has a statement for the rule, without a look at the table's definition."""
     if rule.action == "observe" or (rule.keys and not rule.columns and rule.action != "replace"):
         return False
+    if rule.action == "replace" and rule.keys:  # the rows behind the first might meet other keys
+        return len(offer.rows) == 1 and not offer.query and not offer.nameless
     return not (rule.action == "idempotent" and offer.unnamed)
 
 
