@@ -43,9 +43,8 @@ def _read(file: Path | None) -> tuple[Mapping[Loc, int], dict[Loc, Any]]:
 def _source(loc: Loc, value: object, file: Path | None, lines: Mapping[Loc, int], written: dict[Loc, Any]) -> str:
     if loc in written and written[loc] != value:
         return COMMAND_LINE
-    within = next((loc[:end] for end in range(len(loc), 0, -1) if loc[:end] in lines), None)
-    if file is not None and within is not None:
-        return f"{file.name}:{lines[within]}"
+    if file is not None and loc in lines:
+        return f"{file.name}:{lines[loc]}"
     return DEFAULT if value == _DEFAULTS.get(loc) else COMMAND_LINE
 
 
