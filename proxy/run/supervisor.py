@@ -127,8 +127,8 @@ class Running:
 
     def _remember(self, pair: Pair, session: Session) -> None:
         """Keep a session to show it; those that have ended are forgotten when they are as many as the open ones."""
-        open_now = self._listener.pairs if len(self._opened) > self._most_opened else None
-        if open_now is not None:
+        if len(self._opened) > self._most_opened:
+            open_now = self._listener.pairs
             self._opened = {each: kept for each, kept in self._opened.items() if each in open_now}
             self._most_opened = 2 * len(open_now) + 64
         self._opened[pair] = session

@@ -1,5 +1,7 @@
 from typing import Any
 
+from proxy.conflicts.attempt import Attempt
+from proxy.conflicts.causes import KeyFacts
 from proxy.conflicts.conflict import Cause, Outcome
 from proxy.conflicts.counters import Counters
 from proxy.conflicts.labels import cause_labels, conflict_labels
@@ -116,3 +118,24 @@ def test_lines_beyond_the_rate_are_suppressed_and_counted() -> None:
     one.record(conflict())
     assert [fields.get("suppressed") for _, fields in log.lines] == [None, None, 5, 1, None]
     assert sum(counters.conflicts.values()) == 11
+
+
+def test_what_the_session_saw_tells_the_cause_and_the_shape() -> None:
+    log, clock = Lines(), Clock()
+    one = recorder(log, clock=clock)
+    session, text = one.insertions.opened(), b"INSERT INTO users (email, n) VALUES ('alice@example.org', 1)"
+    for _ in range(2):
+        clock.now += 1
+        one.insertions.sent(session, text, clock.now)
+    one.record(conflict(attempt=Attempt(session, text, started=clock.now)))
+    (record,) = one.journal.records()
+    assert (record.cause, record.columns) == (Cause.RETRY, ("email",))
+    assert record.sample == "INSERT INTO users (email, n) VALUES (?, ?)"
+    assert (log.last["cause"], log.last["digest"]) == ("retry", record.digest)
+    assert record.entry == log.last["entry"]
+
+
+def test_facts_tell_the_columns() -> None:
+    known = Recorder(Counters(), Lines(), False, 1, Clock(), facts=lambda *name: KeyFacts(("a", "b"), None, ()))
+    known.record(conflict(attempt=Attempt(1, b"INSERT INTO users VALUES (1)")))
+    assert next(known.journal.records()).columns == ("a", "b")

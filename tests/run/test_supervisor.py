@@ -15,7 +15,17 @@ from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 from structlog.testing import capture_logs
 
-from proxy.config import Address, BackendTls, BackendTlsMode, ClientTls, ClientTlsMode, ProxyConfig, UnixAddress
+from proxy.config import (
+    Address,
+    BackendTls,
+    BackendTlsMode,
+    ClientTls,
+    ClientTlsMode,
+    ConfigError,
+    ProxyConfig,
+    UnixAddress,
+    load_config,
+)
 from proxy.run.supervisor import Running, StartError, serve
 from tests.run.doubles import LOCALHOST, Backend, backend
 
@@ -235,3 +245,33 @@ async def test_tls_from_end_to_end_passes_through(server: Any) -> None:
 
         assert await asyncio.to_thread(converse) == ("x" * 3_000_000,)
     assert running.counters.sessions_total == {"passthrough": 1}
+
+
+async def test_sessions_are_told_while_they_are_open(behind: Backend) -> None:
+    async with serve(config(behind.address)) as running:
+        for _ in range(100):  # more than are kept of those that have ended
+            client = await asyncio.to_thread(connect, running)
+            await asyncio.to_thread(client.close)
+        client = await asyncio.to_thread(connect, running)
+        assert '"thread_id":7,"user":"u","client":"127.0.0.1:' in await http(running, "/api/sessions")
+        assert len(running._opened) <= 65
+        await asyncio.to_thread(client.close)
+
+
+async def test_a_token_keeps_strangers_away(behind: Backend, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("0123456789abcdef")
+    async with serve(config(behind.address, admin_token_file=token)) as running:
+        assert "401" in (await http(running, "/metrics")).splitlines()[0]
+    token.write_text("")
+    with pytest.raises(ConfigError, match="admin_token_file"):
+        async with serve(config(behind.address, admin_token_file=token)):
+            pass
+
+
+async def test_the_configuration_is_told_with_its_lines(behind: Backend, tmp_path: Path) -> None:
+    file = tmp_path / "proxy.yaml"
+    file.write_text("limits:\n  login_timeout: 3s\n")
+    chosen = replace(load_config(file), listen=ANY_PORT, admin=ANY_PORT, backend=behind.address)
+    async with serve(chosen, file=file) as running:
+        assert '"value":"3.0","source":"proxy.yaml:2"' in await http(running, "/api/config")

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from proxy.config import Address, BackendTls, BackendTlsMode, ConfigError, Lookup, ProxyConfig
+from proxy.conflicts.causes import KeyFacts
 from proxy.rules.match import RuleSet
 from proxy.rules.rule import Action, Rule, TablePattern
-from proxy.rules.table import Table
+from proxy.rules.table import Absence, Missing, Table
 from proxy.run.supervisor import serve
-from proxy.run.tables import exact_tables
+from proxy.run.tables import exact_tables, key_facts
+from tests.advice.evidence import USERS
 from tests.servers.accounts import AccountMaker
 
 LOCALHOST = "127.0.0.1"
@@ -90,3 +92,15 @@ async def test_a_password_that_is_missing_ends_the_process(tmp_path: Path) -> No
         f"{tmp_path / 'secret'}: lookup.password_file: cannot be read: No such file or directory"
         " (expected the password of the lookup's account)\n",
     )
+
+
+def test_facts_of_keys() -> None:
+    def peek(schema: str, table: str) -> Table | Missing | None:
+        return USERS if table == "users" else Missing(Absence.NO_TABLE) if table == "gone" else None
+
+    facts = key_facts(peek)
+    assert facts("shop", "users", "UX_EMAIL") == KeyFacts(("email",), "id", ("id", "email", "name"))
+    assert facts("shop", "users", "ux_none") is None
+    assert facts("shop", "gone", "PRIMARY") is None
+    assert facts("shop", "other", "PRIMARY") is None
+    assert facts(None, "users", "PRIMARY") is None
