@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	command -v $$python >/dev/null 2>&1 \
 	&& $$python -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' && echo $$python && break; done)
 
-.PHONY: help install demo test diff check bench format lock clean
+.PHONY: help install demo test races matrix diff check bench format lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,8 @@ help:
 	@echo "make demo      install, then run the proxy on an embedded server with some traffic"
 	@echo "make test      install with the tools, fetch real servers, then check and run every test"
 	@echo "make diff      hold DIFF_CONVERSATIONS=10000 generated conversations per server with and without the proxy"
+	@echo "make matrix    hold every case of the matrix of statements and rules against the model, not a sixth of them"
+	@echo "make races     let eight clients race, RACE_SECONDS=30 for each action on each server"
 	@echo "make check     linters, formatting, types and the import contract only"
 	@echo "make bench     measure the proxy beside others; BENCH=--quick takes two minutes, BENCH=--help tells the rest"
 	@echo "make format    put the code into the one format"
@@ -42,6 +44,15 @@ DIFF_RULES ?= none
 diff: $(DEVELOPMENT)
 	$(BIN)/python -m tests.servers fetch
 	$(BIN)/python -m tests.diff --conversations $(DIFF_CONVERSATIONS) $(DIFF_RULES:%=--rules %) $(DIFF_SEED:%=--seed %)
+
+matrix: $(DEVELOPMENT)
+	$(BIN)/python -m tests.servers fetch
+	MATRIX=full $(BIN)/python -m pytest --timeout=600 tests/matrix
+
+RACE_SECONDS ?= 30
+races: $(DEVELOPMENT)
+	$(BIN)/python -m tests.servers fetch
+	RACE_SECONDS=$(RACE_SECONDS) $(BIN)/python -m pytest --timeout=600 tests/races
 
 check: $(DEVELOPMENT)
 	$(BIN)/ruff check .

@@ -43,6 +43,7 @@ class Counters:
         "command_durations",
         "commands",
         "conflicts",
+        "deadlocks",
         "errors",
         "last_reload_at",
         "last_reload_successful",
@@ -70,6 +71,8 @@ class Counters:
         self.resolution_durations = Durations()
         self.rewrites: dict[tuple[str, str, str, str], int] = {}
         self.skipped: dict[tuple[str, str], int] = {}
+        self.deadlocks: dict[str, int] = {}
+        """Deadlocks by the rule that was for the INSERT."""
         self.tripped: dict[str, int] = {}
         """Rules that have tripped off, by name: 1 while they rest, else 0."""
         self.conflicts: dict[ConflictLabels, int] = {}
@@ -101,6 +104,10 @@ class Counters:
     def rewrite(self, rule: str, when: str, protocol: str, result: str) -> None:
         """Count a statement that a rule rewrote; when: conflict or always; protocol: text or prepared."""
         _bump(self.rewrites, (rule, when, protocol, result))
+
+    def deadlock(self, rule: str) -> None:
+        """Count a deadlock that answered an INSERT with a rule: the client's own statement or the rule's."""
+        _bump(self.deadlocks, rule)
 
     def skip(self, rule: str, reason: str) -> None:
         """Count an INSERT into a table with a rule that was left alone, and why."""

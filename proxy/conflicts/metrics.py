@@ -38,10 +38,14 @@ _HELP = {
     ),
     "keyclash_rewrites": (
         "Rewritten statements. rule: its name; when: conflict or always; protocol: text or prepared; "
-        "result: ok, refused (by the guard), error, or dry_run (not sent)."
+        "result: ok, refused (by the guard), retried (after a deadlock), deadlock, error, or dry_run (not sent)."
     ),
     "keyclash_rewrite_skipped": "INSERTs into a rule's table that were left alone. rule: its name; reason: why.",
     "keyclash_mysql_errors": "ERR packets of the server. code: the error number, or __other__ beyond the cap.",
+    "keyclash_rule_deadlocks": (
+        "Deadlocks (1213) that INSERTs with a rule ran into, in the client's own statement or the rule's; the client "
+        "gets them as they are. rule: its name."
+    ),
     "keyclash_rule_tripped": (
         "1 while a rule rests because its statements failed too often in a row, 0 once it has come back."
     ),
@@ -103,6 +107,8 @@ def _conflict_families(counters: Counters) -> Iterator[Metric]:
     yield _counter("keyclash_conflict_causes", (*names, "cause"), counters.causes.items())
     yield _counter("keyclash_rewrites", ("rule", "when", "protocol", "result"), counters.rewrites.items())
     yield _counter("keyclash_rewrite_skipped", ("rule", "reason"), counters.skipped.items())
+    deadlocks = {(rule,): count for rule, count in counters.deadlocks.items()}
+    yield _counter("keyclash_rule_deadlocks", ("rule",), deadlocks.items())
     tripped = {(rule,): state for rule, state in counters.tripped.items()}
     yield _gauges("keyclash_rule_tripped", ("rule",), tripped.items())
     yield _histogram("keyclash_resolution_duration_seconds", counters.resolution_durations)

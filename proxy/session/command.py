@@ -98,11 +98,14 @@ class Command:
         execution, prepared: how it is run, if it is a prepared one.
         blocked: why no rule's text can be run in its place just now.
         plan: what the rule in charge does.
+        alone: no transaction is open, and the statement will be one of its own.
+        retries: how often its statement was sent again after a deadlock.
         rule_error: the error that its statement met in the first place, if it may be the rule's doing.
         conflicted: the conflict that the plan is to resolve.
     """
 
     __slots__ = (
+        "alone",
         "blocked",
         "chunk",
         "code",
@@ -112,6 +115,7 @@ class Command:
         "offset",
         "plan",
         "prepared",
+        "retries",
         "rule_error",
         "stage",
         "started",
@@ -132,6 +136,8 @@ class Command:
         self.prepared: PreparedInsert | None = None
         self.blocked: Reason | None = None
         self.plan: Plan | None = None
+        self.alone = False
+        self.retries = 0
         self.rule_error = 0
         self.conflicted: Conflicted | None = None
 
@@ -144,3 +150,10 @@ class Command:
     def protocol(self) -> str:
         """How its statement is sent: ``text`` or ``prepared``."""
         return "text" if self.code == commands.QUERY else "prepared"
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether its statement may run again after it was rolled back: nothing else was, and all of it is here."""
+        if not self.alone or self.prepared is None:
+            return self.alone
+        return self.execution is not None and self.prepared.long_data.complete

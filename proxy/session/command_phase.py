@@ -40,6 +40,7 @@ from proxy.wire.replies import Event, Part, ReplyTracker
 
 _LAST_PREPARED: Final = 0xFFFFFFFF  # MariaDB's id for the statement prepared last
 _FIRST_REPLY: Final = 2  # the highest sequence id of a reply's first packet; later ones are of rows
+_TRANSACTION: Final = cap.STATUS_AUTOCOMMIT | cap.STATUS_IN_TRANS
 _NO_HEAD: Final = Head("other", None, None)
 _EXECUTES: Final = frozenset({commands.STMT_EXECUTE, commands.STMT_BULK_EXECUTE})
 _ON_STATEMENTS: Final = _EXECUTES | {
@@ -141,6 +142,7 @@ class CommandPhase:
         who = Who(agreed.greeting.thread_id, login.user, settings.client_address)
         self._resolver = Resolver(settings, self._dialect, login.capabilities, who)
         self._tracker = ReplyTracker(login.capabilities, login.mariadb_capabilities)
+        self._tracker.status = agreed.status
         self._from_client = ClientStream(self._needed, self._read_packet, wires.to_backend)
         self._from_backend = ReplyStream(
             self._tracker, self._read_answer, self._end_unseen, self._lose_track, wires.to_client
@@ -210,6 +212,8 @@ class CommandPhase:
         """
         if self._tracker.part is Part.FIRST and self._is_plain_reply(data):
             self._tracker.part = Part.IDLE
+            if not data[HEADER]:  # an OK: one of a SELECT begins no transaction and ends none
+                self._tracker.status = data[HEADER + 3] | data[HEADER + 4] << 8
             self._finish()
             self._wires.to_client(data)
             return
@@ -399,6 +403,7 @@ class CommandPhase:
             insert.long_data.add(payload)
             return b"" if insert.always else self._on_client_s(payload)
         self._from_client.hold()
+        command.alone = self._tracker.status & _TRANSACTION == cap.STATUS_AUTOCOMMIT
         if command.code in _EXECUTES:
             return self._read_execute(command, payload)
         statement = self._statement(payload, 1 if command.code == commands.STMT_PREPARE else self._text_offset(payload))
@@ -665,6 +670,8 @@ class CommandPhase:
             if isinstance(answer, Send):
                 self._run(command, answer.text)
                 return b""
+            if command.statement is None:
+                self._tracker.status = 0  # an error tells no flags, and a routine may have begun a transaction
         else:
             answer = self._read_success(command, payload)
         if command.ddl:

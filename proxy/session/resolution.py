@@ -40,6 +40,8 @@ from proxy.wire.errors import ProtocolError
 
 ER_LOCK_DEADLOCK: Final = 1213
 ER_DATA_OUT_OF_RANGE: Final = 1690
+_RETRIES: Final = 10
+"""How often a statement is sent again after a deadlock outside of any transaction."""
 _MARKER: Final = b"%d" % MARKER
 _SLICE: Final = 1 << 18  # bytes of a large text that are read in one turn
 _RESOLVABLE: Final = frozenset({ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME})
@@ -166,6 +168,10 @@ class Resolver:
         error = parse_err(payload)
         self._counters.error(error.number)
         statement = command.statement
+        if statement is not None and error.number == ER_LOCK_DEADLOCK and command.stage is not Stage.PLAIN:
+            again = self._after_deadlock(command, statement)
+            if again is not None:
+                return again
         if statement is not None and command.stage is Stage.SECOND:
             return self._second_failed(command, statement, payload, error)
         if statement is not None and command.stage is Stage.REWRITTEN:
@@ -401,6 +407,23 @@ class Resolver:
         # MariaDB names no table; the statement's own is it, unless a trigger or a procedure met the conflict
         return replace(duplicate, table=head.table) if duplicate.table is None else duplicate
 
+    def _after_deadlock(self, command: Command, statement: Statement) -> Send | None:
+        """Send a statement again if the deadlock has undone nothing else; if not, count it for the rule.
+
+        The client's own is sent again as well: what it ran into may be a rule's doing, of this session (a conflict that
+        was resolved earlier in the transaction holds locks) or of another one.
+        """
+        made = command.plan
+        rules = (made.rule,) if made else tuple(rule for rule in statement.candidates if _acts(rule))
+        if not rules:
+            return None
+        if command.retries < _RETRIES and command.is_repeatable:
+            command.retries += 1
+            self._counters.rewrite(rules[0].name, rules[0].effective_when, command.protocol, "retried")
+            return Send(made.statement if made and command.stage.is_rules else statement.text)
+        self._counters.deadlock(rules[0].name)
+        return None
+
     def _count(self, command: Command, made: Plan, result: str) -> None:
         self._counters.rewrite(made.rule.name, made.rule.effective_when, command.protocol, result)
 
@@ -444,6 +467,10 @@ def _recognised(statement: Statement) -> Insert | Skip | Pause:
             statement.recognition = Recognition(statement.text, statement.lexing)
         statement.insert = statement.recognition.step(_SLICE)
     return PAUSE if statement.insert is None else statement.insert
+
+
+def _acts(rule: Rule) -> bool:
+    return rule.action is not Action.OBSERVE and not rule.dry_run
 
 
 def _is_own(conflicted: Conflicted, head: Head) -> bool:
