@@ -212,10 +212,13 @@ class Judge:
             return None
         longest = max(entry.split("-"), key=len).encode("utf-8", "surrogateescape")
         for recent in self._insertions.recent(longest):
-            if attempt.started - recent.sent.at > TRANSACTION:
-                return None
             own = recent.text == attempt.text and recent.parameters == attempt.parameters
-            if not own and mentions(recent.text, recent.parameters, entry) and self._offers(case, recent, entry):
+            late = attempt.started - recent.sent.at > TRANSACTION
+            if (
+                not (own or late)
+                and mentions(recent.text, recent.parameters, entry)
+                and self._offers(case, recent, entry)
+            ):
                 return recent.sent
         return None
 

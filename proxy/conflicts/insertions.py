@@ -7,6 +7,7 @@ may hear of it first. Memory is bounded by numbers and sizes, whatever clients s
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 from proxy.conflicts.attempt import Attempt
@@ -45,13 +46,14 @@ class Insertions:
     passes would cost more than all else here. A number is milliseconds << 32 | session.
     """
 
-    __slots__ = ("_alive", "_last_session", "_new", "_old", "_previous", "_recent")
+    __slots__ = ("_alive", "_executed", "_last_session", "_new", "_old", "_previous", "_texts")
 
     def __init__(self) -> None:
         self._new: dict[int, int] = {}
         self._old: dict[int, int] = {}
         self._previous: dict[int, int] = {}
-        self._recent: deque[bytes | tuple[bytes, bytes]] = deque(maxlen=RECENT)
+        self._texts: deque[bytes] = deque(maxlen=RECENT)
+        self._executed: deque[tuple[bytes, bytes]] = deque(maxlen=RECENT)  # with parameters
         self._alive: set[int] = set()
         self._last_session = 0
 
@@ -91,7 +93,10 @@ class Insertions:
             self._old, self._new = new, {}
             self._previous = {}
         if len(text) <= LONGEST_RECENT and len(parameters) <= LONGEST_RECENT:
-            self._recent.append((text, parameters) if parameters else text)
+            if parameters:
+                self._executed.append((text, parameters))
+            else:
+                self._texts.append(text)
 
     def failed(self, session: int, text: bytes, at: float, parameters: bytes = b"") -> None:
         """Forget an INSERT that was sent at that time: the server has answered with an error."""
@@ -105,6 +110,9 @@ class Insertions:
                     del generation[key]
                 else:
                     generation[key] = previous
+        # where most inserts fail, what is remembered is not to be those
+        if self._texts and self._texts[-1] == text:
+            self._texts.pop()
 
     def same(self, attempt: Attempt) -> Sent | None:
         """Give the last INSERT of the same bytes but for the attempt itself."""
@@ -121,16 +129,21 @@ class Insertions:
 
         Args:
             part: the newest ones are all given; of the older ones only those whose text or parameters hold this, which
-                is found out at 50 ns each.
+                is found out at 40 ns each.
         """
-        for position, kept in enumerate(reversed(self._recent)):
-            text, parameters = kept if isinstance(kept, tuple) else (kept, b"")
-            if position >= NEWEST and part not in text and part not in parameters:
-                continue
-            key = fingerprint(text, parameters)
-            found = self._new.get(key) or self._old.get(key)
-            if found is not None:
-                yield Recent(_unpacked(found), text, parameters)
+        newest = [*islice(reversed(self._texts), NEWEST)]
+        older = [text for text in islice(reversed(self._texts), NEWEST, None) if part in text]
+        for text in newest + older:
+            yield from self._recent(text, b"")
+        for position, (text, parameters) in enumerate(reversed(self._executed)):
+            if position < NEWEST or part in parameters or part in text:
+                yield from self._recent(text, parameters)
+
+    def _recent(self, text: bytes, parameters: bytes) -> Iterator[Recent]:
+        key = fingerprint(text, parameters)
+        found = self._new.get(key) or self._old.get(key)
+        if found is not None:
+            yield Recent(_unpacked(found), text, parameters)
 
 
 def _packed(session: int, at: float) -> int:

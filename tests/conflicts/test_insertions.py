@@ -64,6 +64,17 @@ def test_of_older_ones_only_those_that_hold_the_part_are_given() -> None:
     assert len(list(memory.recent(b"(7, "))) == 33
 
 
+def test_what_failed_makes_room_at_once() -> None:
+    memory = Insertions()
+    one = memory.opened()
+    memory.sent(one, TEXT, 1.0)
+    for number in range(2 * RECENT):
+        text = b"INSERT %d" % number
+        memory.sent(one, text, 2.0)
+        memory.failed(one, text, 2.0)
+    assert [each.text for each in memory.recent(b"a@x")] == [TEXT]
+
+
 def test_a_sessions_end_is_known() -> None:
     memory = Insertions()
     one, other = memory.opened(), memory.opened()
