@@ -36,7 +36,7 @@ demo: install
 test: check
 	$(BIN)/python -m tests.servers fetch
 	$(BIN)/python -m tests.clients
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --cov --cov-report=term
 
 # Both servers at once; a difference is printed as a script. DIFF_SEED repeats a run, DIFF_RULES is none, others or observe.
 DIFF_CONVERSATIONS ?= 10000

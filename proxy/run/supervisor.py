@@ -34,6 +34,7 @@ from proxy.rules.table import Missing, Table
 from proxy.rules.trips import Trips
 from proxy.run.tables import exact_tables, key_facts, table_cache
 from proxy.session import Session, SessionSettings
+from proxy.sql.patterns import warm_up
 from proxy.wire.rsa import RsaKey
 
 _log = structlog.get_logger(__name__)
@@ -162,6 +163,7 @@ class Running:
 
     async def start(self) -> None:
         """Listen on all addresses. Raises StartError."""
+        warm_up()
         try:
             await self._admin.start(self.admin_address)
             self.admin_address = self._admin.address
