@@ -62,6 +62,7 @@ class Statement:
         schema: the session's default schema at the time.
         candidates: the rules for its table and user.
         lexing: how the server reads it.
+        returning: the reply may begin before the server has met a duplicate.
         definite: the table is the one that a look-up finds, and not a temporary one of the session's own.
         recognition: reads it, step by step, if it is large.
         insert: what it was recognised as, once it was looked at.
@@ -75,6 +76,7 @@ class Statement:
     candidates: tuple[Rule, ...]
     lexing: Lexing
     definite: bool
+    returning: bool
     recognition: Recognition | None = None
     insert: Insert | Skip | None = None
     plans: dict[str, tuple[Table | None, Plan | Skip]] = field(default_factory=dict)
@@ -150,6 +152,11 @@ class Command:
     def protocol(self) -> str:
         """How its statement is sent: ``text`` or ``prepared``."""
         return "text" if self.code == commands.QUERY else "prepared"
+
+    def block(self, reason: Reason) -> None:
+        """Let no other statement follow this one."""
+        self.blocked = reason
+        self.alone = False
 
     @property
     def is_repeatable(self) -> bool:

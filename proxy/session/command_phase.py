@@ -25,8 +25,10 @@ from proxy.session.reply_stream import ReplyStream
 from proxy.session.resolution import Pause, Resolver, Send, Wait, Who
 from proxy.session.settings import SessionSettings, Wires
 from proxy.session.variables import Variables, is_compound
+from proxy.session.withheld import Withheld
 from proxy.sql.dialect import Dialect
 from proxy.sql.head import Head, head
+from proxy.sql.reason import Reason
 from proxy.wire import capabilities as cap
 from proxy.wire import commands
 from proxy.wire.answers import EOF, ERR, parse_err, state_changes
@@ -40,6 +42,8 @@ from proxy.wire.replies import Event, Part, ReplyTracker
 
 _LAST_PREPARED: Final = 0xFFFFFFFF  # MariaDB's id for the statement prepared last
 _FIRST_REPLY: Final = 2  # the highest sequence id of a reply's first packet; later ones are of rows
+_TAIL: Final = 1 << 16
+"""How many bytes of a text's end are searched for RETURNING, which is the last clause."""
 _TRANSACTION: Final = cap.STATUS_AUTOCOMMIT | cap.STATUS_IN_TRANS
 _NO_HEAD: Final = Head("other", None, None)
 _EXECUTES: Final = frozenset({commands.STMT_EXECUTE, commands.STMT_BULK_EXECUTE})
@@ -116,6 +120,7 @@ class CommandPhase:
         "_waiting",
         "_watched",
         "_wires",
+        "_withheld",
         "lost",
         "quitting",
     )
@@ -144,8 +149,9 @@ class CommandPhase:
         self._tracker = ReplyTracker(login.capabilities, login.mariadb_capabilities)
         self._tracker.status = agreed.status
         self._from_client = ClientStream(self._needed, self._read_packet, wires.to_backend)
+        self._withheld = Withheld(wires.to_client, settings.limits.write_buffer)
         self._from_backend = ReplyStream(
-            self._tracker, self._read_answer, self._end_unseen, self._lose_track, wires.to_client
+            self._tracker, self._read_answer, self._end_unseen, self._lose_track, self._withheld
         )
         self._pending: deque[Command] = deque()  # commands whose replies are due, in their order
         self._statements: dict[int, Prepared] = {}
@@ -410,6 +416,7 @@ class CommandPhase:
         if command.code == commands.STMT_PREPARE:
             command.statement = statement
             return Pass.ON
+        self._withheld.active = statement.returning
         first = self._resolver.first_text(command, statement)
         if isinstance(first, Pause):
             self._pause(command)
@@ -421,7 +428,9 @@ class CommandPhase:
         start = head(text[:HEAD])
         schema = self._variables.schema
         candidates = self._resolver.candidates(start, schema)
-        return Statement(payload[:at], text, start, schema, candidates, self._variables.lexing(), not self._temporary)
+        lexing, definite = self._variables.lexing(), not self._temporary
+        returning = self._dialect.mariadb and b"returning" in text[-_TAIL:].lower()
+        return Statement(payload[:at], text, start, schema, candidates, lexing, definite, returning)
 
     def _read_execute(self, command: Command, payload: bytes) -> bytes | Pass:
         """Read an EXECUTE of a prepared INSERT; what runs a rule's text in its place is returned."""
@@ -436,6 +445,7 @@ class CommandPhase:
         insert.learn_types(execution)
         command.execution = execution
         command.blocked = insert.blocked(execution, self._variables.version)
+        self._withheld.active = insert.statement.returning
         first = self._resolver.first_text(command, insert.statement)
         if isinstance(first, Pause):
             self._pause(command)
@@ -624,7 +634,7 @@ class CommandPhase:
             self._infile = True
         elif event is Event.RESULT and self._may_be_several(command):
             self._forget(command)
-        return self._read_end(command, payload, sequence) if event is Event.END else None
+        return self._read_end(command, payload, sequence, part) if event is Event.END else None
 
     def _may_be_several(self, command: Command) -> bool:
         """Whether a reply of several results may be one to several statements, and not to one CALL."""
@@ -659,27 +669,41 @@ class CommandPhase:
             self._finish()
         return True
 
-    def _read_end(self, command: Command, payload: bytes, sequence: int) -> bytes | None:
-        """Read the packet that ends a reply."""
+    def _read_end(self, command: Command, payload: bytes, sequence: int, part: Part) -> bytes | None:
+        """Read the packet that ends a reply, of which it is this part."""
         self._infile = False
-        if payload[0] == ERR:
-            answer = self._resolver.failed(command, payload, *self._about(command))
-            if isinstance(answer, Wait | Pause):
-                self._wait(command, answer)
-                return b""
-            if isinstance(answer, Send):
-                self._run(command, answer.text)
-                return b""
-            if command.statement is None:
-                self._tracker.status = 0  # an error tells no flags, and a routine may have begun a transaction
-        else:
+        if payload[0] != ERR:
             answer = self._read_success(command, payload)
+        else:
+            found = self._read_error(command, payload, begun=part is not Part.FIRST)
+            if found is None:
+                return b""
+            answer = found
+            if self._withheld.active and answer is not payload:  # it takes the place of all that was kept
+                self._withheld.drop()
+                sequence = 1
         if command.ddl:
             self._forget_tables()
         self._finish()
         if command.stage.is_rules and sequence <= _FIRST_REPLY and payload[0] != EOF:
             return frame(answer, 1)  # the client has sent one packet, a rule's statement may have needed two
         return None if answer is payload else frame(answer, sequence)
+
+    def _read_error(self, command: Command, payload: bytes, *, begun: bool) -> bytes | None:
+        """Read an ERR that ends a reply, which has begun otherwise; None: another statement goes to the backend."""
+        if begun and not self._withheld.active:
+            command.block(Reason.RETURNING)  # the client has seen the beginning
+        answer = self._resolver.failed(command, payload, *self._about(command))
+        if isinstance(answer, bytes):
+            if command.statement is None:
+                self._tracker.status = 0  # an error tells no flags, and a routine may have begun a transaction
+            return answer
+        self._withheld.drop()
+        if isinstance(answer, Send):
+            self._run(command, answer.text)
+        else:
+            self._wait(command, answer)
+        return None
 
     def _pause(self, command: Command) -> None:
         """Go on with a command after other sessions have had their turn."""
@@ -746,6 +770,7 @@ class CommandPhase:
     def _finish(self) -> None:
         """Close the reply of the oldest command, and expect the next one's."""
         command = self._pending.popleft()
+        self._withheld.release()
         if command.prepared is not None:
             command.prepared.long_data.clear()
         self._counters.observe_command(self._clock() - command.started)

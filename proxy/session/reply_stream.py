@@ -6,6 +6,7 @@ replaced. A reply to a command of the proxy's own is swallowed.
 
 from collections.abc import Callable
 
+from proxy.session.withheld import Withheld
 from proxy.wire.errors import ProtocolError
 from proxy.wire.framing import HEADER
 from proxy.wire.replies import ReplyTracker
@@ -20,13 +21,13 @@ class ReplyStream:
             bytes that the client gets in its place.
         ended: called when a reply may have ended with a packet that does not matter; tells whether one was due.
         lost: called with the reason when the bytes cannot be followed any more; tells whether they may be passed on.
-        send: sends bytes to the client.
+        withheld: sends bytes to the client, or keeps them.
 
     Attributes:
         swallowing: nothing is passed on.
     """
 
-    __slots__ = ("_ended", "_lost", "_read", "_rest", "_send", "_tracker", "swallowing")
+    __slots__ = ("_ended", "_lost", "_read", "_rest", "_send", "_tracker", "_withheld", "swallowing")
 
     def __init__(
         self,
@@ -34,13 +35,14 @@ class ReplyStream:
         read: Callable[[bytes, int], bytes | None],
         ended: Callable[[], bool],
         lost: Callable[[str], bool],
-        send: Callable[[bytes], None],
+        withheld: Withheld,
     ) -> None:
         self._lost = lost
         self._tracker = tracker
         self._read = read
         self._ended = ended
-        self._send = send
+        self._withheld = withheld
+        self._send = withheld.send
         self._rest = b""  # the start of a packet that must be read whole
         self.swallowing = False
 
@@ -71,6 +73,7 @@ class ReplyStream:
                 end = self._tracker.measure(data, position) if position < len(data) else 0
                 if not end:
                     break
+                start = self._keep_back(data, start, position)
                 instead = self._read(data[position + HEADER : end], data[position + 3])
                 if instead is not None:
                     self._send_stretch(data, start, position)
@@ -91,6 +94,13 @@ class ReplyStream:
         rest, self._rest = self._rest, b""
         if rest:
             self._send(rest)
+
+    def _keep_back(self, data: bytes, start: int, position: int) -> int:
+        """Keep what comes before a packet, if it is to be kept, so that it can be dropped; return where to go on."""
+        if not self._withheld.active:
+            return start
+        self._send_stretch(data, start, position)
+        return position
 
     def _send_stretch(self, data: bytes, start: int, end: int) -> None:
         if start < end:

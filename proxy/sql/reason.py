@@ -54,7 +54,7 @@ _WORDS = {
     Reason.IGNORE: "INSERT IGNORE already says what becomes of a duplicate",
     Reason.REPLACE: "REPLACE already says what becomes of a duplicate",
     Reason.ON_DUPLICATE: "the statement has its own ON DUPLICATE KEY UPDATE",
-    Reason.RETURNING: "only MariaDB knows INSERT ... RETURNING",
+    Reason.RETURNING: "only MariaDB knows INSERT ... RETURNING; there, rows of it were on their way already",
     Reason.ROW_ALIAS: "the statement already names its new row with AS",
     Reason.SELF_SELECT: "the INSERT ... SELECT reads a table under the name of the one it inserts into",
     Reason.MULTI_STATEMENT: "the text holds several statements, for which only rules with when: always can do anything",
