@@ -102,6 +102,7 @@ class CommandPhase:
         "_login",
         "_own_prepared_last",
         "_pending",
+        "_plain",
         "_plain_starts",
         "_preparing",
         "_query_attributes",
@@ -141,6 +142,7 @@ class CommandPhase:
         self._plain_starts = plain_starts(self._query_attributes, self._dialect.mariadb)
         self._insert_starts = INSERT_STARTS[self._query_attributes]
         self._start_end = HEADER + (6 if self._query_attributes else 4)
+        self._plain = False  # one command is in flight, and it came by the fast lane
         self._quiet = True  # nothing is in flight, kept or under way
         self._statement_limit = min(settings.limits.statement, MAX_PAYLOAD - 1)
         self._variables = Variables(self._dialect.mariadb, login.database, login.charset, agreed.status)
@@ -194,14 +196,17 @@ class CommandPhase:
         """
         if self._quiet:
             self._quiet = False
-            if len(data) >= SHORTEST and word(data)[0] == len(data) - HEADER:
+            size = len(data) - HEADER
+            if size >= SHORTEST and word(data)[0] == size:
                 code = data[HEADER]
                 if self._is_plain(code, data):
                     self._counters.commands[code] += 1
                     self._pending.append(Command(code, data, HEADER, self._clock()))
                     self._tracker.part = Part.FIRST
+                    self._plain = True
                     self._wires.to_backend(data)
                     return
+        self._plain = False
         self._from_client.data(data)
         if self._from_client.held and not self._from_client.empty:
             self._wires.hold_client()  # only now: most clients wait for the reply
@@ -216,7 +221,7 @@ class CommandPhase:
         Raises:
             ProtocolError: they are not of the protocol.
         """
-        if self._tracker.part is Part.FIRST and self._is_plain_reply(data):
+        if self._plain and self._tracker.part is Part.FIRST and self._is_plain_reply(data):
             self._tracker.part = Part.IDLE
             if not data[HEADER]:  # an OK: one of a SELECT begins no transaction and ends none
                 self._tracker.status = data[HEADER + 3] | data[HEADER + 4] << 8
@@ -241,18 +246,8 @@ class CommandPhase:
         return code == commands.STMT_EXECUTE and not self._watched and not self._own_prepared_last
 
     def _is_plain_reply(self, data: bytes) -> bool:
-        """Tell whether a chunk is the whole reply to the one command in flight, and nothing follows from it."""
-        command = self._pending[0]
-        return (
-            command.stage is Stage.PLAIN
-            and not command.verb
-            and not command.ddl
-            and len(self._pending) == 1
-            and not (self._watched and command.code in _EXECUTES)
-            and self._from_backend.empty
-            and not self._from_client.held
-            and (is_plain_ok(data) or is_plain_result(data, self._deprecate_eof))
-        )
+        """Tell whether a chunk is the whole reply to the one plain command in flight."""
+        return self._from_backend.empty and (is_plain_ok(data) or is_plain_result(data, self._deprecate_eof))
 
     # ----------------------------------------------------------------------------------------------------------------
     # The client's packets

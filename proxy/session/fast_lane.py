@@ -40,8 +40,8 @@ _INSERT: Final = _cases(b"INS")
 INSERT_STARTS: Final = (frozenset(_INSERT), frozenset(_NO_ATTRIBUTES + start for start in _INSERT))
 """How INSERT begins, which is as plain if no rules are for its table; without and with query attributes."""
 
-SHORTEST: Final = 9
-"""Bytes that a command on the fast lane has at least."""
+SHORTEST: Final = 5
+"""Bytes that the payload of a command on the fast lane has at least."""
 
 _EXCEPTIONAL: Final = cap.STATUS_MORE_RESULTS | cap.STATUS_SESSION_STATE_CHANGED
 _NO_PLAIN_ROWS: Final = cap.STATUS_CURSOR_EXISTS | cap.STATUS_PS_OUT_PARAMS  # see `ReplyTracker`

@@ -46,16 +46,16 @@ def test_a_server_is_run_and_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: ServerName, title: str
 ) -> None:
     (tmp_path / "programs").mkdir()
-    (tmp_path / "homes").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "homes"))
     program = find_program(install(tmp_path / "programs", name) + os.pathsep + "/bin")
     assert program is not None
     assert program.name == title
-    with running(program) as port:
-        with pymysql.connect(host="127.0.0.1", port=port, user="demo") as connection, connection.cursor() as cursor:
-            cursor.execute("CREATE DATABASE shop")
-        assert len(list((tmp_path / "homes").iterdir())) == 1
-    assert list((tmp_path / "homes").iterdir()) == []
+    with tempfile.TemporaryDirectory(prefix="kc") as homes:  # a socket's path is short
+        monkeypatch.setattr(tempfile, "tempdir", homes)
+        with running(program) as port:
+            with pymysql.connect(host="127.0.0.1", port=port, user="demo") as connection, connection.cursor() as cursor:
+                cursor.execute("CREATE DATABASE shop")
+            assert len(list(Path(homes).iterdir())) == 1
+        assert list(Path(homes).iterdir()) == []
     with pytest.raises(pymysql.OperationalError):
         pymysql.connect(host="127.0.0.1", port=port, user="demo")
 

@@ -48,12 +48,12 @@ def test_a_large_statement_is_read_in_turns_before_it_is_sent_rewritten() -> Non
 
 
 def test_a_large_prepared_statement_is_read_in_turns_when_it_runs() -> None:
-    text = b"INSERT INTO users (email) VALUES " + b", ".join([b"(?)"] * 8000)
-    execute = frame(b"\x17\7\0\0\0\0\1\0\0\0" + bytes(1000) + b"\1" + b"\xfd\0" * 8000 + b"\1a" * 8000, 0)
+    text = b"INSERT INTO users (email) VALUES " + b", ".join([b"(?)"] * 60_000)
+    execute = frame(b"\x17\7\0\0\0\0\1\0\0\0" + bytes(7500) + b"\1" + b"\xfd\0" * 60_000 + b"\1a" * 60_000, 0)
     with logged_in(Delivery(), ALWAYS) as talk:
         talk.client >> frame(b"\x16" + text, 0)
         talk.backend << frame(b"\x16" + text, 0)
-        answer = packets(prepared(0, 8000), *[DEFINITION] * 8000, eof())
+        answer = packets(prepared(0, 60_000), *[DEFINITION] * 60_000, eof())
         talk.backend >> answer
         talk.client << answer
         talk.client >> execute
