@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from proxy.config import FORBID, ConfigError, Document, Flag, Loc, Problem, in_yaml, read_yaml, validate
 from proxy.rules.expression import Expression, ExpressionError, parse
 from proxy.rules.match import RuleSet
-from proxy.rules.rule import Action, AffectedRows, Assignment, Rule, TablePattern, When
+from proxy.rules.rule import Action, AffectedRows, Assignment, Returning, Rule, TablePattern, When
 
 __all__ = ["Action", "AffectedRows", "Assignment", "Rule", "RuleSet", "TablePattern", "When", "load_rules"]
 
@@ -141,6 +141,7 @@ class _Entry:
     set: Sets = field(default_factory=dict)
     return_id: Annotated[str, BeforeValidator(_name)] | None = None
     affected_rows: AffectedRows = AffectedRows.NATIVE
+    returning: Returning = Returning.ONE
     when: When = When.CONFLICT
     compare: _Compare = field(default_factory=_Compare)
     match: _Match = field(default_factory=_Match)
@@ -179,6 +180,7 @@ def _rule(entry: _Entry, line: int, assignments: tuple[Assignment, ...]) -> Rule
         set=assignments,
         return_id=entry.return_id,
         affected_rows=entry.affected_rows,
+        returning=entry.returning,
         when=entry.when,
         users=entry.match.users,
         dry_run=entry.dry_run,

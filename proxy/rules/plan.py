@@ -11,7 +11,7 @@ from typing import Final
 
 from proxy.rules.clause import MARKER, Clause, Target, make_clause
 from proxy.rules.definition import columns_of, replace_refused
-from proxy.rules.rule import Action, Rule, When
+from proxy.rules.rule import Action, Returning, Rule, When
 from proxy.rules.table import Table
 from proxy.sql.dialect import Dialect
 from proxy.sql.form import Form
@@ -68,7 +68,7 @@ def _plan(insert: Insert, rule: Rule, dialect: Dialect, table: Table | None) -> 
     if isinstance(clause, Reason):
         return clause
     alone = when is When.ALWAYS and not (clause is not None and clause.guarded)
-    refused = _refused(insert, dialect) or (None if alone else _second_refused(insert, table))
+    refused = _refused(insert, rule, dialect) or (None if alone else _second_refused(insert, table))
     if clause is None and refused is None:
         refused = replace_refused(insert, rule, table)
     if refused is not None:
@@ -83,12 +83,18 @@ def _plan(insert: Insert, rule: Rule, dialect: Dialect, table: Table | None) -> 
     return Plan(rule, statement, clause.guarded, insert.rows, when, insert.returning)
 
 
-def _refused(insert: Insert, dialect: Dialect) -> Reason | None:
-    """Tell why a statement is left alone whatever the rule says."""
+def _refused(insert: Insert, rule: Rule, dialect: Dialect) -> Reason | None:
+    """Tell why a statement is left alone whatever the table.
+
+    An application may sort the ids that RETURNING gives it, for a plain INSERT counts them up in the order of its rows
+    (SQLAlchemy does, on MariaDB). Among them, the id of a row that was there would become another row's.
+    """
     if "delayed" in insert.modifiers:
         return Reason.DELAYED
     if insert.returning and not dialect.mariadb:
         return Reason.RETURNING
+    if insert.returning and insert.rows != 1 and rule.returning is Returning.ONE and rule.action is not Action.REPLACE:
+        return Reason.RETURNED_ROWS
     return None
 
 

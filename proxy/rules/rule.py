@@ -30,6 +30,13 @@ class AffectedRows(StrEnum):
     INSERT = "insert"
 
 
+class Returning(StrEnum):
+    """Of which INSERTs with RETURNING a rule may answer with the rows that are there: of one row, or of several too."""
+
+    ONE = "one"
+    SEVERAL = "several"
+
+
 @dataclass(frozen=True, slots=True)
 class TablePattern:
     """The tables that a rule is for; `*` stands for any run of characters, no schema for any schema."""
@@ -67,6 +74,7 @@ class Rule:
     set: tuple[Assignment, ...] = ()
     return_id: str | None = None
     affected_rows: AffectedRows = AffectedRows.NATIVE
+    returning: Returning = Returning.ONE
     when: When = When.CONFLICT
     users: tuple[str, ...] = ()
     dry_run: bool = False

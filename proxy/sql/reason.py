@@ -40,6 +40,7 @@ class Reason(StrEnum):
     FUNCTIONAL_KEY = "functional_key"
     DEFINITION = "definition"
     RETURN_ID = "return_id"
+    RETURNED_ROWS = "returned_rows"
     ENGINE = "engine"
     SESSION_STATE = "session_state"
     # What the session does not allow just now.
@@ -82,6 +83,7 @@ _WORDS = {
     Reason.FUNCTIONAL_KEY: "the key is made of expressions or periods, and nothing proven compares them",
     Reason.DEFINITION: "the statement, or the rule, does not fit the table's columns as they are known",
     Reason.RETURN_ID: "return_id does not name the table's AUTO_INCREMENT column, or that column is no integer",
+    Reason.RETURNED_ROWS: "the rows of INSERT ... RETURNING would come in another order than that of their ids",
     Reason.ENGINE: "the table's engine keeps the first rows of an INSERT that failed, and a second one would meet them",
     Reason.SESSION_STATE: "a value reads ROW_COUNT(), LAST_INSERT_ID() or the like, which a failed INSERT changes",
     Reason.SESSION_CHANGED: "schema, character set or SQL mode have changed since the statement was prepared",

@@ -28,6 +28,7 @@ def explained(folder: Path, rule: str, text: str, server: str) -> str:
         ("action: ignore", "REPLACE INTO t (a) VALUES (1)", MYSQL, Reason.REPLACE),
         ("action: ignore", "INSERT INTO t (a) VALUES (1) ON DUPLICATE KEY UPDATE a = 1", MYSQL, Reason.ON_DUPLICATE),
         ("action: ignore", "INSERT INTO t (a) VALUES (1) RETURNING a", MYSQL, Reason.RETURNING),
+        ("action: ignore", "INSERT INTO t (a) VALUES (1), (2) RETURNING a", MARIADB, Reason.RETURNED_ROWS),
         ("action: ignore", "INSERT INTO t (a) VALUES (1) AS new", MYSQL, Reason.ROW_ALIAS),
         ("action: ignore", "INSERT INTO t (a) SELECT a FROM t", MARIADB, Reason.SELF_SELECT),
         ("action: ignore", "INSERT INTO t (a) VALUES (1); SELECT 1", MYSQL, Reason.MULTI_STATEMENT),
@@ -51,7 +52,7 @@ def test_a_reason_is_told_in_words(tmp_path: Path, rule: str, text: str, server:
 
 def test_a_query_and_load_data_are_explained(tmp_path: Path) -> None:
     text = "INSERT INTO t (a) SELECT 1 RETURNING a"
-    told = explained(tmp_path, "action: ignore, columns: [a], when: always", text, MARIADB)
+    told = explained(tmp_path, "action: ignore, columns: [a], when: always, returning: several", text, MARIADB)
     assert "INSERT ... SELECT into t: columns a; as many rows as the query has, with RETURNING" in told
     assert "Sent first the statement as it is" in told
     assert "SELECT 1 ON DUPLICATE KEY UPDATE `a` = IF(" in told

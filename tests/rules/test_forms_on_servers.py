@@ -1,10 +1,11 @@
 """Queries, RETURNING and LOAD DATA under rules, executed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from proxy.rules.rule import When
+from proxy.rules.rule import Returning, When
 from proxy.sql.lexing import Lexing
 from proxy.sql.reason import Reason
 from tests.rules.making import MARIADB, MYSQL, OLD_MYSQL, planned, rule, skipped
@@ -130,10 +131,19 @@ def test_the_number_of_rows_of_a_query_is_not_known() -> None:
     ],
 )
 def test_the_clause_stands_before_returning(filled: Table, statement: str) -> None:
-    made = planned(statement, BY_A, filled.dialect)
+    made = planned(statement, replace(BY_A, returning=Returning.SEVERAL), filled.dialect)
     assert made.returning
     assert filled.rows(made.statement.decode()) == [(1, 11)]
     assert values(filled) == [(1, 1, 11)]
+
+
+@pytest.mark.parametrize("rows", ["VALUES (5, 1), (1, 10)", "SELECT 1, 10", "TABLE u"])
+def test_several_rows_are_returned_only_where_the_rule_says_so(rows: str) -> None:
+    """Those that were there have ids out of order."""
+    text = f"INSERT INTO t (a, v) {rows} RETURNING id"
+    assert skipped(text, BY_A, MARIADB) == Reason.RETURNED_ROWS
+    assert planned(text, replace(BY_A, returning=Returning.SEVERAL), MARIADB).returning
+    assert planned(text, rule("replace"), MARIADB).returning
 
 
 @MARIADB_ONLY
