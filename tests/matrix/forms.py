@@ -108,6 +108,10 @@ def _as_query(offer: Offer) -> Offer:
     return replace(offer, query=True, nameless=True)
 
 
+def _returning(offer: Offer) -> Offer:
+    return replace(offer, returning=("id", "email", "n"))
+
+
 def _nameless(offer: Offer) -> Offer:
     return replace(offer, nameless=True)
 
@@ -138,5 +142,6 @@ FORMS = {
     "select in parentheses": Form(_query("({})"), _as_query, rows=1),
     "select from select": Form(_query("SELECT * FROM ({}) AS q"), _as_query),
     "with": Form(_query("WITH q AS ({}) SELECT * FROM q"), _as_query),
+    "returning": Form(_values(end=" RETURNING CAST(id AS CHAR), email, CAST(n AS CHAR)"), _returning, mysql=False),
     "rows": Form(_table_values, _nameless, mariadb=False),
 }

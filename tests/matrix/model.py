@@ -48,6 +48,7 @@ class Offer:
     unnamed: the statement has no column list. query: the rows are a query's, so that their number is not known before.
     warnings: the server's to the client's own statement. deprecations: it counts each VALUES(column) as one, too.
     nameless: the row offered has no name, so that all its columns are written as VALUES(column).
+    returning: the columns that come back of each row, in the place of an OK.
     """
 
     columns: tuple[str, ...]
@@ -57,6 +58,7 @@ class Offer:
     warnings: int = 0
     deprecations: bool = False
     nameless: bool = False
+    returning: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,13 @@ class Answer:
     insert_id: int
     info: str = ""
     warnings: int = 0
+
+
+@dataclass(frozen=True)
+class Returned:
+    """The rows that the client reads, as text."""
+
+    rows: tuple[tuple[str | None, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -147,10 +156,11 @@ class Statement:
         self.first_id = 0
         self.given_id = 0  # by LAST_INSERT_ID(expr)
         self.latest_id = 0
+        self.returned: list[tuple[str | None, ...]] = []
         self.inserted = self.changed = self.kept = self.deleted = 0
         self.warnings = offer.warnings + (deprecated(rule, offer) if rule and offer.deprecations else 0)
 
-    def run(self) -> Answer:
+    def run(self) -> Answer | Returned:
         """Offer every row; raises DuplicateError and RefusedError, both of which undo the statement."""
         try:
             for values in self.offer.rows:
@@ -159,6 +169,8 @@ class Statement:
             self._count_ids()
             self.state.last_insert_id = self.first_id or self.given_id or self.state.last_insert_id
         self.state.rows = self.rows
+        if self.offer.returning:
+            return Returned(tuple(self.returned))
         touched = self.inserted + self.changed
         latest = self.latest_id if touched and not self.offer.query else 0
         return Answer(self._affected(), self.first_id or self.given_id or latest, self._info(), self.warnings)
@@ -166,6 +178,8 @@ class Statement:
     @property
     def is_told(self) -> bool:
         """Whether the reply tells rows inserted from rows left as they were; with FOUND_ROWS both count 1."""
+        if self.offer.returning:
+            return False
         if not self.state.found_rows or not self.rule or self.rule.action == "replace":
             return True
         if len(self.offer.rows) == 1 and not self.offer.query:
@@ -206,8 +220,13 @@ class Statement:
         else:
             self._update(self.rule, found[1], row)
 
+    def _return(self, row: Row) -> None:
+        values = [row[column] for column in self.offer.returning]
+        self.returned.append(tuple(None if value is None else str(value) for value in values))
+
     def _insert(self, row: Row, generated: bool) -> None:
         self.rows.append(row)
+        self._return(row)
         self.inserted += 1
         self.latest_id = self._id_of(row)
         if generated:
@@ -223,6 +242,7 @@ class Statement:
         before = dict(there)
         for column, expression in rule.set:
             there[column] = evaluate(expression, there, row)
+        self._return(there)
         if there == before:
             self.kept += 1
             return
@@ -285,20 +305,30 @@ def is_plannable(rule: Rule, offer: Offer) -> bool:
     """Tell whether the proxy has a statement for the rule, without a look at the table's definition."""
     if rule.action == "observe" or (rule.keys and not rule.columns and rule.action != "replace"):
         return False
+    if offer.returning and rule.action != "replace" and len(offer.rows) > 1:
+        return False  # the ids would not count up
     if rule.action == "replace" and rule.keys:  # the rows behind the first might meet other keys
         return len(offer.rows) == 1 and not offer.query and not offer.nameless
     return not (rule.action == "idempotent" and offer.unnamed)
 
 
-def is_always(rule: Rule) -> bool:
-    """Tell whether the rule's statement is sent in the first place; a REPLACE cannot be held to a key."""
-    return rule.always and rule.action != "observe" and not (rule.action == "replace" and rule.keys)
+def is_always(rule: Rule, offer: Offer) -> bool:
+    """Tell whether the rule's statement is sent in the first place; a REPLACE cannot be held to a key.
+
+    One that returns rows is not: if its guard refused it, the client would have seen the beginning of the reply.
+    """
+    return (
+        rule.always
+        and not offer.returning
+        and rule.action != "observe"
+        and not (rule.action == "replace" and rule.keys)
+    )
 
 
-def predict(table: Table, state: State, offer: Offer, rule: Rule) -> Answer | Failure:
+def predict(table: Table, state: State, offer: Offer, rule: Rule) -> Answer | Returned | Failure:
     """Let a client send an INSERT under one rule: change the state, and return what the client reads."""
     refused = False
-    if is_always(rule) and not rule.dry_run and is_plannable(rule, offer):
+    if is_always(rule, offer) and not rule.dry_run and is_plannable(rule, offer):
         try:
             return _as_rule_says(table, state, offer, rule)
         except DuplicateError as error:
@@ -315,7 +345,7 @@ def predict(table: Table, state: State, offer: Offer, rule: Rule) -> Answer | Fa
         return _failed(state, error.key, "refused") if refused else _second(table, state, offer, rule, error.key)
 
 
-def _second(table: Table, state: State, offer: Offer, rule: Rule, key: Key) -> Answer | Failure:
+def _second(table: Table, state: State, offer: Offer, rule: Rule, key: Key) -> Answer | Returned | Failure:
     if rule.dry_run:
         state.results.append("dry_run")
         return _failed(state, key, "returned")
@@ -335,15 +365,17 @@ def _failed(state: State, key: Key, outcome: str) -> Failure:
     return Failure(key.name)
 
 
-def _as_rule_says(table: Table, state: State, offer: Offer, rule: Rule) -> Answer:
+def _as_rule_says(table: Table, state: State, offer: Offer, rule: Rule) -> Answer | Returned:
     statement = Statement(table, state, offer, rule)
     answer = statement.run()
     state.results.append("ok")
     told = outcomes_of(statement)
-    if not is_always(rule) and not told:
+    if not is_always(rule, offer) and not told:
         told = {"inserted" if statement.is_told else "unknown": 1}
     state.outcomes.update(told)
-    return replace(answer, affected_rows=len(offer.rows)) if rule.as_insert else answer
+    if not rule.as_insert or isinstance(answer, Returned):
+        return answer
+    return replace(answer, affected_rows=len(offer.rows))
 
 
 def outcomes_of(statement: Statement) -> dict[str, int]:

@@ -19,7 +19,7 @@ from tests.e2e.raw import CLOSE, EXECUTE, PREPARE, QUERY, RawClient, command
 from tests.e2e.running import Proxy, rules_from
 from tests.matrix.cases import SEED_OF, Case
 from tests.matrix.forms import Target, literal
-from tests.matrix.model import Answer, Failure, Rule, Table, Value
+from tests.matrix.model import Answer, Failure, Returned, Rule, Table, Value
 
 TABLES = (
     "CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, code INT, email VARCHAR(40), name VARCHAR(40),"
@@ -39,7 +39,7 @@ Counted = TypeVar("Counted")
 class Seen:
     """All that a case shows: what the client read, LAST_INSERT_ID(), the rows inside the transaction and after it."""
 
-    reply: Answer | Failure
+    reply: Answer | Returned | Failure
     last_insert_id: int
     in_transaction: bool | None
     rows_within: Rows
@@ -97,10 +97,9 @@ class Player:
         if case.transaction != "autocommit":
             ask(client, "BEGIN")
             ask(client, "INSERT INTO earlier VALUES (1)")
-        payload = self._run(client, case)
+        reply, status = self._run(client, case)
         results = [key[3] for key, count in _grown(before, counters.rewrites).items() for _ in range(count)]
         conflicts = _grown(conflicts_before, counters.conflicts).items()
-        reply, status = read_reply(payload)
         [(last_insert_id,)] = select(client, "SELECT LAST_INSERT_ID()")
         rows_within = select(client, rows_of(case.table))
         if case.transaction != "autocommit":
@@ -116,7 +115,7 @@ class Player:
             {labels.outcome.value: count for labels, count in conflicts},
         )
 
-    def _run(self, client: RawClient, case: Case) -> bytes:
+    def _run(self, client: RawClient, case: Case) -> tuple[Answer | Returned | Failure, int | None]:
         values: list[Value] = []
 
         def placeholder(value: Value) -> str:
@@ -126,16 +125,17 @@ class Player:
         target = Target(self.schema, case.table.name)
         text = case.form.write(target, case.offer, placeholder if case.prepared else literal)
         if not case.prepared:
-            return ask(client, text)
+            return read_replies(client, ask(client, text), binary=False)
         prepared = ask(client, text, PREPARE)
         assert prepared[0] == 0, (text, prepared)
-        for _ in range(len(values) + 1):  # definitions of the parameters, and EOF
-            client.packet()
+        for count in struct.unpack_from("<HH", prepared, 5):  # definitions of columns and parameters, each with EOF
+            for _ in range(count + bool(count)):
+                client.packet()
         number = prepared[1:5]
         client.send(command(EXECUTE, number + execution(values)))
-        payload = client.packet()[1]
+        found = read_replies(client, client.packet()[1], binary=True)
         client.send(command(CLOSE, number))
-        return payload
+        return found
 
     def _rows(self, query: str) -> Rows:
         with self.direct.cursor() as cursor:
@@ -201,6 +201,18 @@ def execution(values: list[Value]) -> bytes:
             sent += bytes((len(value.encode()),)) + value.encode()
     start = b"\0\1\0\0\0"
     return start + bytes(nulls) + b"\1" + types + sent if values else start
+
+
+def read_replies(client: RawClient, first: bytes, *, binary: bool) -> tuple[Answer | Returned | Failure, int | None]:
+    """Read a reply to its end, of which the first packet is there; rows hold text only."""
+    if first[0] in (0x00, 0xFF):
+        return read_reply(first)
+    for _ in range(first[0] + 1):
+        client.packet()
+    rows = []
+    while (payload := client.packet()[1])[0] not in (0xFE, 0xFF):
+        rows.append(tuple(texts(payload[1 + (first[0] + 9) // 8 :] if binary else payload)))
+    return (Returned(tuple(rows)), payload[3]) if payload[0] == 0xFE else read_reply(payload)
 
 
 def read_reply(payload: bytes) -> tuple[Answer | Failure, int | None]:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.running import Proxy, in_front_of, proxied
 from tests.matrix.cases import RULES, Case, cases
-from tests.matrix.model import Answer, State, predict
+from tests.matrix.model import Failure, State, predict
 from tests.matrix.play import PRESET, Player, Seen, loaded
 from tests.servers.launch import Server
 
@@ -48,7 +48,7 @@ def expected(case: Case, next_id: int, mariadb: bool) -> Seen:
     return Seen(
         reply,
         state.last_insert_id,
-        transaction if isinstance(reply, Answer) else None,
+        None if isinstance(reply, Failure) else transaction,
         rows,
         written(case, None) if case.transaction == "rollback" else rows,
         int(case.transaction == "commit"),
