@@ -28,6 +28,7 @@ class Form:
         mariadb, mysql: which servers know it.
         hint_warnings: how many warnings MySQL adds on its own.
         partitioned: it is for the table with partitions.
+        sourced: it reads the rows from a table that holds them, which is named for the number of its columns.
     """
 
     write: Callable[[Target, Offer, Write], str]
@@ -37,6 +38,7 @@ class Form:
     mysql: bool = True
     hint_warnings: int = 0
     partitioned: bool = False
+    sourced: bool = False
 
 
 def literal(value: Value) -> str:
@@ -104,6 +106,19 @@ def _table_values(target: Target, offer: Offer, write: Write) -> str:
     return f"INSERT INTO {target.table} {_columns(offer)} VALUES {_rows(offer, write, 'ROW({})')}"
 
 
+def source_of(offer: Offer) -> str:
+    """Name the table that holds the rows of an offer."""
+    return f"source{len(offer.columns)}"
+
+
+def _from_table(text: str) -> Callable[[Target, Offer, Write], str]:
+    def written(target: Target, offer: Offer, write: Write) -> str:
+        columns = ", ".join(offer.columns)
+        return f"INSERT INTO {target.table} {_columns(offer)} " + text.format(columns=columns, source=source_of(offer))
+
+    return written
+
+
 def _as_query(offer: Offer) -> Offer:
     return replace(offer, query=True, nameless=True)
 
@@ -142,6 +157,8 @@ FORMS = {
     "select in parentheses": Form(_query("({})"), _as_query, rows=1),
     "select from select": Form(_query("SELECT * FROM ({}) AS q"), _as_query),
     "with": Form(_query("WITH q AS ({}) SELECT * FROM q"), _as_query),
+    "select from a table": Form(_from_table("SELECT {columns} FROM {source}"), _as_query, sourced=True),
+    "table": Form(_from_table("TABLE {source}"), _as_query, mariadb=False, sourced=True),
     "returning": Form(_values(end=" RETURNING CAST(id AS CHAR), email, CAST(n AS CHAR)"), _returning, mysql=False),
     "rows": Form(_table_values, _nameless, mariadb=False),
 }

@@ -18,7 +18,7 @@ from tests import raw
 from tests.e2e.raw import CLOSE, EXECUTE, PREPARE, QUERY, RawClient, command
 from tests.e2e.running import Proxy, rules_from
 from tests.matrix.cases import SEED_OF, Case
-from tests.matrix.forms import Target, literal
+from tests.matrix.forms import Target, literal, source_of
 from tests.matrix.model import Answer, Failure, Returned, Rule, Table, Value
 
 TABLES = (
@@ -28,6 +28,8 @@ TABLES = (
     " UNIQUE KEY ux_email (region, email), UNIQUE KEY ux_name (region, name))"
     " PARTITION BY LIST (region) (PARTITION p1 VALUES IN (1), PARTITION p2 VALUES IN (2))",
     "CREATE TABLE earlier (k INT)",
+    "CREATE TABLE source3 (code INT, email VARCHAR(40), name VARCHAR(40))",
+    "CREATE TABLE source4 (code INT, email VARCHAR(40), name VARCHAR(40), n INT)",
 )
 IN_TRANSACTION = 0x0001
 PRESET = 77
@@ -78,6 +80,11 @@ class Player:
         name, columns = case.table.name, ", ".join(case.table.columns)
         seed = ", ".join(f"({', '.join(map(literal, row.values()))})" for row in SEED_OF[name])
         with self.direct.cursor() as cursor:
+            if case.form.sourced:
+                source = source_of(case.offer)
+                rows = ", ".join(f"({', '.join(map(literal, values))})" for values in case.offer.rows)
+                cursor.execute(f"DELETE FROM {source}; INSERT INTO {source} VALUES {rows}")
+                cursor.nextset()
             cursor.execute(
                 f"DELETE FROM {name}; INSERT INTO {name} ({columns}) VALUES {seed}; DELETE FROM earlier;"
                 f" INSERT INTO t (code) VALUES (-1)"
