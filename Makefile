@@ -80,12 +80,14 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# Every package is pinned with its hash; keyclash itself is built with the pinned setuptools, without a download.
+# Every package is pinned with its hash, and the lock files name them all: left to resolve "coverage[toml]", pip would ask for
+# the newest coverage. keyclash itself is built with the pinned setuptools, without a download.
 $(RUNTIME): requirements.lock pyproject.toml | $(BIN)/python
-	$(PIP) install --require-hashes --requirement requirements.lock
+	$(PIP) install --no-deps --require-hashes --requirement requirements.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEVELOPMENT): requirements-dev.lock $(RUNTIME)
-	$(PIP) install --require-hashes --requirement requirements-dev.lock
+	$(PIP) install --no-deps --require-hashes --requirement requirements-dev.lock
+	$(PIP) check
 	@touch $@
