@@ -209,7 +209,7 @@ class CompressedWriter:
         yield plain[begin:whole]
 
     def _command_starts(self, data: bytes, answers: bool) -> Iterator[int]:
-        """Yield where commands begin: packets of sequence id 0, unless the id has only come round.
+        """Yield where commands begin: packets of sequence id 0, unless the id has only come round, or they continue.
 
         Args:
             data: plain bytes, of which no packet's header is cut.
@@ -217,7 +217,7 @@ class CompressedWriter:
         """
         for at in self._headers.walk(data):
             sequence = data[at]
-            if sequence == 0 and (answers or self._plain_sequence != LAST):
+            if sequence == 0 and not self._headers.continued and (answers or self._plain_sequence != LAST):
                 yield at + 1 - HEADER
             self._plain_sequence = sequence
             answers = False

@@ -7,18 +7,24 @@ the ids of the plain ones, where nobody checks them; a side that is not compress
 from collections.abc import Iterator
 from typing import Final
 
-from proxy.wire.framing import HEADER
+from proxy.wire.framing import HEADER, MAX_PAYLOAD
 
 LAST: Final = 0xFF
 """The id after which they start from 0 again."""
 
 
 class Headers:
-    """Finds the headers in a stream of packets that comes in chunks."""
+    """Finds the headers in a stream of packets that comes in chunks.
 
-    __slots__ = ("_header", "_left", "_size")
+    Attributes:
+        continued: whether the newest header is that of a packet which continues the payload before it. MariaDB's
+            clients number all packets of a long command 0 inside the compressed protocol.
+    """
+
+    __slots__ = ("_header", "_left", "_size", "continued")
 
     def __init__(self) -> None:
+        self.continued = False
         self._header = b""  # the part of a header that has passed
         self._left = 0  # bytes of a payload that are still to pass
         self._size = 0  # bytes of that payload in all
@@ -41,6 +47,7 @@ class Headers:
             position += len(part)
             self._header += part
             if len(self._header) == HEADER:
+                self.continued = self._size == MAX_PAYLOAD
                 self._left = self._size = int.from_bytes(self._header[:3], "little")
                 self._header = b""
                 yield position - 1
@@ -72,7 +79,8 @@ class Sequencer:
         """Return what is sent to the side with the ids that it expects."""
         patched: bytearray | None = None
         for at in self._out.walk(data):
-            if self._commands and data[at] == 0 and (self._got or self._next <= LAST):
+            begins = data[at] == 0 and not self._out.continued and (self._got or self._next <= LAST)
+            if self._commands and begins:
                 self._next = 0
             self._got = False
             wanted = self._next & LAST

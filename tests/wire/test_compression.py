@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from proxy.config import CompressionAlgorithm
 from proxy.wire.compression import COMPRESSED_HEADER, CompressedReader, CompressedWriter
 from proxy.wire.errors import ProtocolError
-from proxy.wire.framing import frame
+from proxy.wire.framing import MAX_PAYLOAD, frame
 
 ALGORITHMS = list(CompressionAlgorithm)
 COMMAND = frame(b"\x03SELECT '" + b"abc" * 50 + b"'", 0)
@@ -72,6 +72,12 @@ def test_a_command_in_several_chunks_counts_on() -> None:
     plain = frame(b"\x03" + b"x" * 1000, 0)
     data = written(CompressionAlgorithm.ZLIB, plain[:500], plain[500:])
     assert [sequence for _, sequence, _ in packets(data)] == [0, 1]
+
+
+def test_a_long_command_counts_on_though_each_of_its_packets_is_numbered_0() -> None:
+    plain = frame(b"\x03" + bytes(MAX_PAYLOAD - 1), 0)  # a second packet, which is empty, ends it
+    data = written(CompressionAlgorithm.ZLIB, plain[:-4] + frame(b"", 0), frame(b"\x0e", 0))
+    assert [sequence & 0xFF for _, sequence, _ in packets(data)] == [*range(65), 0]
 
 
 def test_a_reply_counts_on_from_the_command() -> None:

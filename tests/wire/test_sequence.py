@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.wire.framing import frame
+from proxy.wire.framing import HEADER, MAX_PAYLOAD, frame
 from proxy.wire.sequence import Headers, Sequencer
 
 REPLY = frame(b"\x01", 7) + frame(b"x" * 300, 8) + frame(b"", 9) + frame(b"\xfe\0\0\2\0", 10)
@@ -47,6 +47,15 @@ def test_commands_start_from_0_and_what_answers_a_reply_counts_on() -> None:
     assert ids(sequencer.renumbered(frame(b"1,2\n", 5) + frame(b"", 6))) == [2, 3]
     sequencer.received(frame(b"\0\1\0\2\0\0\0", 4))
     assert ids(sequencer.renumbered(frame(b"\x0e", 0))) == [0]
+
+
+def test_a_long_command_counts_on_though_each_of_its_packets_is_numbered_0() -> None:
+    """As MariaDB's clients number them inside the compressed protocol."""
+    sequencer = Sequencer(commands=True)
+    long, rest = frame(b"\x03" + bytes(MAX_PAYLOAD), 0)[: HEADER + MAX_PAYLOAD], frame(b"x", 0)
+    cut = HEADER + MAX_PAYLOAD - 10
+    sent = [sequencer.renumbered(part) for part in (long[:cut], long[cut:] + rest, frame(b"\x0e", 0))]
+    assert ids(b"".join(sent)) == [0, 1, 0]
 
 
 def test_ids_come_round_within_a_long_upload() -> None:
