@@ -1,6 +1,7 @@
 """YAML files into frozen, validated values; every mistake is told with its file and line, all of them at once."""
 
 import difflib
+import hashlib
 import ipaddress
 import os
 import re
@@ -486,12 +487,16 @@ Loc = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed YAML file: its plain data, the line of every key in it, and the mistakes that YAML itself forgives."""
+    """A parsed YAML file: its plain data, the line of every key in it, and the mistakes that YAML itself forgives.
+
+    version: the start of the text's SHA-256, 12 hexadecimal digits.
+    """
 
     file: str
     data: object
     lines: Mapping[Loc, int]
     problems: tuple[Problem, ...]
+    version: str
 
     def line(self, loc: Loc) -> int:
         """Give the line (from 1) of the key at `loc`, or of the nearest of its parents that is in the file."""
@@ -519,7 +524,8 @@ def read_yaml(path: Path) -> Document:
     """Parse one YAML document; raises ConfigError if it cannot be read or is no YAML."""
     file = str(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError([Problem(file, 0, "", f"cannot be read: {error.strerror} (expected a YAML file)")]) from None
     except UnicodeDecodeError as error:
@@ -536,7 +542,7 @@ def read_yaml(path: Path) -> Document:
         data = None if node is None else yaml.constructor.construct_document(node)
     except YAMLError as error:
         raise ConfigError([_syntax(file, text, error)]) from None
-    return Document(file, data, lines, tuple(problems))
+    return Document(file, data, lines, tuple(problems), hashlib.sha256(content).hexdigest()[:12])
 
 
 def validate(document: Document, model: type[T], loc: Loc = ()) -> tuple[T | None, list[Problem]]:

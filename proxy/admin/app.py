@@ -8,6 +8,7 @@ from prometheus_client.exposition import gzip_accepted
 
 from proxy.admin.api import add_api
 from proxy.admin.page import PAGE_HEADERS, add_page, is_page
+from proxy.admin.reload import add_reload
 from proxy.admin.sources import Sources
 from proxy.admin.token import token_check
 from proxy.conflicts.counters import Counters
@@ -26,6 +27,7 @@ INDEX = """Keyclash
 /metrics           metrics for Prometheus
 /-/healthy         200 while the process runs
 /-/ready           200 while the backend answers and the process is not draining, else 503 and why
+/-/reload          POST: reads the files again; 200, or 500 and what is wrong with them
 """
 
 HEADERS = {
@@ -53,6 +55,7 @@ def create_app(sources: Sources, *, ready: Ready, token: str | None = None) -> w
     app.router.add_get("/metrics", _metrics)
     app.router.add_get("/-/healthy", _healthy)
     app.router.add_get("/-/ready", _ready)
+    add_reload(app, sources.reload)
     app.on_response_prepare.append(_add_headers)
     return app
 

@@ -1,6 +1,6 @@
 """The configuration as it is in force, every value with the line that it comes from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
@@ -10,23 +10,28 @@ from proxy.config import ConfigError, Loc, ProxyConfig, load_config, read_yaml
 
 DEFAULT: Final = "default"
 COMMAND_LINE: Final = "command line"
+WAITING: Final = "changed; waits for a restart"
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One value of the configuration; source: `file:line`, "default" or "command line"."""
+    """One value of the configuration; source: `file:line`, or a word of why it has another value than the file says."""
 
     key: str
     value: str
     source: str
 
 
-def settings_of(config: ProxyConfig, file: Path | None) -> tuple[Setting, ...]:
-    """List the values of a configuration; file: what it was read from, if from any."""
+def settings_of(config: ProxyConfig, file: Path | None, waiting: Container[str] = ()) -> tuple[Setting, ...]:
+    """List the values of a configuration; file: what it was read from, if from any.
+
+    waiting: the keys whose values have changed since, and take effect with a restart.
+    """
     lines, written = _read(file)
     return tuple(
-        Setting(".".join(loc), _text(value), _source(loc, value, file, lines, written))
+        Setting(key, _text(value), WAITING if key in waiting else _source(loc, value, file, lines, written))
         for loc, value in _flat(config, ())
+        for key in (".".join(loc),)
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from proxy.admin.reload import Reload
 from proxy.admin.settings import Setting
 from proxy.conflicts.counters import Counters
 from proxy.conflicts.journal import Journal
@@ -25,7 +26,8 @@ class Sources:
     """Where everything comes from.
 
     rules: gives those in force. table: gives what is known of a table, by its schema and name; None: nothing yet.
-    sessions: gives those that are open now. settings: the configuration. show_values: values in conflict may be shown.
+    sessions: gives those that are open now. settings: gives the configuration in force. problems: tells why the last
+    attempt to read the files failed, if it did. reload: reads them again. show_values: values in conflict may be shown.
     clock: seconds since the epoch.
     """
 
@@ -34,6 +36,8 @@ class Sources:
     rules: Callable[[], RuleSet]
     table: Callable[[str, str], Table | Missing | None]
     sessions: Callable[[], Iterable[OpenSession]]
-    settings: tuple[Setting, ...]
+    settings: Callable[[], tuple[Setting, ...]]
+    problems: Callable[[], tuple[str, ...]]
+    reload: Reload
     show_values: bool
     clock: Callable[[], float]

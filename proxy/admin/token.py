@@ -9,8 +9,8 @@ from aiohttp.typedefs import Handler, Middleware
 
 from proxy.config import ConfigError, Problem
 
-PROTECTED: Final = ("/api/", "/metrics")
-"""What a token is asked for: all that tells of the proxy's work. Health is for anybody, the page itself is empty."""
+PROTECTED: Final = ("/api/", "/metrics", "/-/reload")
+"""What a token is asked for: all that tells of the proxy's work or changes it. Health is for all, the page is empty."""
 
 _SHORTEST: Final = 16
 

@@ -144,12 +144,16 @@ class RuleView:
 
 @dataclass(frozen=True, slots=True)
 class RulesView:
-    """The rules in force; reloaded: whether the last attempt to load them succeeded."""
+    """The rules in force.
+
+    reloaded: whether the last attempt to read the files succeeded; problems: why it did not, as `file:line: ...`.
+    """
 
     source: str
     version: str
     loaded_at: float
     reloaded: bool
+    problems: tuple[str, ...]
     rules: list[RuleView]
 
 
@@ -249,6 +253,7 @@ def rules_view(sources: Sources) -> RulesView:
         version=rules.version,
         loaded_at=counters.last_reload_at,
         reloaded=counters.last_reload_successful,
+        problems=sources.problems(),
         rules=[_rule(sources, rule, rules.source) for rule in rules.rules],
     )
 
@@ -261,7 +266,7 @@ def sessions_view(sources: Sources) -> SessionsView:
 
 def config_view(sources: Sources) -> ConfigView:
     """Tell the configuration."""
-    return ConfigView(list(sources.settings))
+    return ConfigView(list(sources.settings()))
 
 
 def suggestions_view(sources: Sources, limit: int) -> SuggestionsView:

@@ -8,6 +8,7 @@ from proxy.cli.check import check
 from proxy.cli.conflicts import conflicts
 from proxy.cli.demo import demo
 from proxy.cli.explain import explain
+from proxy.cli.reload import reload
 from proxy.cli.serve import serve
 from proxy.cli.suggest import suggest
 from proxy.cli.top import top
@@ -23,7 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-for command in (serve, check, explain, suggest, top, conflicts, demo):
+for command in (serve, check, reload, explain, suggest, top, conflicts, demo):
     app.command()(command)
 
 

@@ -3,7 +3,7 @@
 import http.client
 import json
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
@@ -25,16 +25,20 @@ class RemoteError(Exception):
 
 def ask(admin: Address, path: str, token_file: Path | None = None) -> dict[str, Any]:
     """Read one answer of the API; raises RemoteError."""
+    return _read(admin, *send(admin, "GET", path, token_file))
+
+
+def send(admin: Address, method: str, path: str, token_file: Path | None = None) -> tuple[int, bytes]:
+    """Send one request; return the answer's status and body. Raises RemoteError if there is none."""
     connection = http.client.HTTPConnection(admin.host, admin.port, timeout=_TIMEOUT)
     try:
-        connection.request("GET", path, headers=_headers(token_file))
+        connection.request(method, path, headers=_headers(token_file))
         reply = connection.getresponse()
-        body = reply.read()
+        return reply.status, reply.read()
     except (OSError, http.client.HTTPException) as error:
         raise RemoteError(f"no answer from {admin}: {error}") from error
     finally:
         connection.close()
-    return _read(admin, reply.status, body)
 
 
 def ask_or_leave(admin: Address, path: str, token_file: Path | None) -> dict[str, Any]:
@@ -42,8 +46,13 @@ def ask_or_leave(admin: Address, path: str, token_file: Path | None) -> dict[str
     try:
         return ask(admin, path, token_file)
     except RemoteError as error:
-        typer.echo(f"keyclash: {error}", err=True)
-        raise typer.Exit(NO_ANSWER) from None
+        leave_unanswered(error)
+
+
+def leave_unanswered(error: RemoteError) -> NoReturn:
+    """Say why there is no answer, and leave with exit code 1."""
+    typer.echo(f"keyclash: {error}", err=True)
+    raise typer.Exit(NO_ANSWER) from None
 
 
 def _headers(token_file: Path | None) -> dict[str, str]:

@@ -8,13 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from proxy.cli.check import DEFAULT_CONFIG
-from proxy.cli.files import leave, read_or_leave
-from proxy.config import Address, ConfigError, Endpoint, ProxyConfig, load_config, parse_endpoint
-from proxy.rules.match import RuleSet
-from proxy.rules.model import load_rules
+from proxy.cli.files import leave
+from proxy.config import Address, ConfigError, Endpoint, ProxyConfig, parse_endpoint
 from proxy.run.logs import configure_logging
+from proxy.run.policy import StartError
 from proxy.run.process import run
-from proxy.run.supervisor import StartError
+from proxy.run.reload import Origin
 
 _ENDPOINT = "HOST:PORT|unix:PATH"
 _Endpoints = list[Any]  # of Endpoint: typer knows no lists of unions
@@ -42,7 +41,8 @@ def serve(
 ) -> None:
     """Run the proxy until SIGTERM or SIGINT. Options stand above what the proxy's file says.
 
-    The first signal lets busy sessions come to rest for a few seconds, a second one cuts them off.
+    The first signal lets busy sessions come to rest for a few seconds, a second one cuts them off. SIGHUP reads the
+    files again, and so does a change of one of them.
 
     \b
     Exit code 0: stopped by a signal.
@@ -55,11 +55,11 @@ def serve(
     keyclash serve --listen 0.0.0.0:3306 --backend db.internal:3306
     keyclash serve --listen unix:/run/keyclash.sock --listen 127.0.0.1:3306
     """  # noqa: D301  # \b keeps click from rewrapping the examples
-    chosen = _chosen(read_or_leave(load_config, config), listen, backend, admin, rules)
-    ruleset = read_or_leave(load_rules, chosen.rules) if chosen.rules else RuleSet()
-    configure_logging(chosen.log.level, chosen.log.format, sys.stderr)
+    origin = Origin(config, lambda file: _chosen(file, listen, backend, admin, rules))
     try:
-        run(chosen, ruleset, config)
+        loaded = origin.read()
+        configure_logging(loaded.config.log.level, loaded.config.log.format, sys.stderr)
+        run(loaded, origin)
     except ConfigError as error:
         leave(error.problems)
     except StartError as error:

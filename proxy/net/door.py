@@ -29,7 +29,7 @@ class Entrance:
         self.timeout = timeout
         self.waiting: set[Door] = set()
         self._listener = listener
-        self._networks = networks
+        self.networks = networks
         self._admit = admit
         self._refuse = refuse
 
@@ -39,9 +39,9 @@ class Entrance:
 
     def expects_header(self, transport: asyncio.Transport) -> bool:
         """Whether this connection must begin with a PROXY header."""
-        peer = transport.get_extra_info("peername") if self._networks else None
+        peer = transport.get_extra_info("peername") if self.networks else None
         # A peer that is gone already, or has come by a Unix socket, has no address.
-        return isinstance(peer, tuple) and any(plain_ip(peer[0]) in network for network in self._networks)
+        return isinstance(peer, tuple) and any(plain_ip(peer[0]) in network for network in self.networks)
 
     def admit(self, transport: asyncio.Transport, announcement: Announcement | None) -> None:
         """Take a client in; announcement: what its PROXY header says."""

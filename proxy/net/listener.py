@@ -41,6 +41,14 @@ class Listener:
         self._servers: list[asyncio.Server] = []
         self._unix_sockets: list[UnixSocket] = []
 
+    def use(self, settings: PairSettings, networks: tuple[Network, ...]) -> None:
+        """Exchange what the clients that come from now on meet."""
+        self._settings = settings
+        self._networks = networks
+        for entrance in self._entrances:
+            entrance.networks = networks
+            entrance.timeout = settings.limits.login_timeout
+
     @property
     def pairs(self) -> frozenset[Pair]:
         """The pairs that live now."""

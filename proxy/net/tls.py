@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from proxy.config import BackendTls, BackendTlsMode, ClientTls, ClientTlsMode
-from proxy.net.certificates import make_certificate
+from proxy.net.certificates import Certificate, make_certificate
 from proxy.net.pair import BackendTlsContext
 from proxy.wire.rsa import RsaKey
 
@@ -20,18 +20,18 @@ class TlsError(Exception):
     """A certificate or key file that cannot be used; the message names it."""
 
 
-def client_context(tls: ClientTls) -> ssl.SSLContext | None:
+def client_context(tls: ClientTls, own: Certificate | None = None) -> ssl.SSLContext | None:
     """Make the context of the server that clients see; None if the mode encrypts nothing here.
 
-    Without a certificate in the configuration one is made, as MySQL does (caching_sha2_password asks for TLS or RSA).
-    Raises TlsError.
+    Without a certificate in the configuration `own` is shown, or else a new one, as MySQL makes itself one too
+    (caching_sha2_password asks for TLS or RSA). Raises TlsError.
     """
     if tls.mode in (ClientTlsMode.DISABLED, ClientTlsMode.PASSTHROUGH):
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if tls.cert is None:
-        make_certificate().load_into(context)
+        (own or make_certificate()).load_into(context)
     else:
         _load_certificate(context, tls.cert, tls.key)
     return context
@@ -59,10 +59,13 @@ def backend_context(tls: BackendTls) -> BackendTlsContext | None:
     return BackendTlsContext(context, tls.server_name)
 
 
-def rsa_key(tls: ClientTls) -> RsaKey:
-    """Give the key that clients without TLS encrypt their password for: the file's, or a new one. Raises TlsError."""
+def rsa_key(tls: ClientTls, own: RsaKey | None = None) -> RsaKey:
+    """Give the key that clients without TLS encrypt their password for: the file's, `own`, or a new one.
+
+    Raises TlsError.
+    """
     if tls.rsa_key is None:
-        return RsaKey.generate()
+        return own or RsaKey.generate()
     try:
         key = load_pem_private_key(tls.rsa_key.read_bytes(), password=None)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:

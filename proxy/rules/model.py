@@ -1,6 +1,5 @@
 """The YAML of config/rules.yaml into rules; every mistake of the file is told at once, with its line."""
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,8 +32,7 @@ def load_rules(path: Path) -> RuleSet:
     problems += _twice(document, entries)
     if problems:
         raise ConfigError(problems)
-    version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    return RuleSet(tuple(rules), str(path), version)
+    return RuleSet(tuple(rules), str(path), document.version)
 
 
 # --------------------------------------------------------------------------------------------------------------------

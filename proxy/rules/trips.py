@@ -15,7 +15,7 @@ REST: Final = 300.0
 
 
 class Trips:
-    """Counts the failures of the rules of one file; a new file begins with a new count.
+    """Counts the failures of rules.
 
     Args:
         clock: seconds, monotonic.
@@ -41,6 +41,14 @@ class Trips:
         """Forget a rule's failures."""
         if self._failures:
             self._failures.pop(rule, None)
+
+    def forget(self) -> None:
+        """Try all rules again, and count anew: they are others now, or what they stumbled over may be."""
+        rested = tuple(self._until)
+        self._failures.clear()
+        self._until.clear()
+        for rule in rested:
+            self._on_change(rule, False)
 
     def is_tripped(self, rule: str) -> bool:
         """Tell whether a rule is off; after its rest it is tried again, and one more failure trips it anew."""

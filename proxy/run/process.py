@@ -4,28 +4,29 @@ import asyncio
 import resource
 import signal
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import structlog
 
-from proxy.config import ProxyConfig
-from proxy.rules.match import RuleSet
-from proxy.run.supervisor import Running, serve
+from proxy.run.policy import Loaded
+from proxy.run.reload import Origin
+from proxy.run.supervisor import Running, serve_from
 
 _log = structlog.get_logger(__name__)
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
-def run(config: ProxyConfig, rules: RuleSet, file: Path | None = None) -> None:
+def run(loaded: Loaded, origin: Origin) -> None:
     """Run a proxy until SIGTERM or SIGINT, which lets busy sessions come to rest; a second signal cuts them off.
 
-    file: what the configuration was read from.
+    SIGHUP reads the files again. loaded: what was read of them; origin: how that is done.
     Raises StartError, and ConfigError if the lookup's account has no password.
     """
     raise_open_files_limit()
+    # Until there is somebody to read them, the files are as new as can be.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_run(config, rules, file))
+        runner.run(_run(loaded, origin))
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -43,11 +44,13 @@ def raise_open_files_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _run(config: ProxyConfig, rules: RuleSet, file: Path | None) -> None:
+async def _run(loaded: Loaded, origin: Origin) -> None:
     stopping = asyncio.Event()
-    async with serve(config, rules, file) as running:
+    loop, config = asyncio.get_running_loop(), loaded.config
+    async with serve_from(origin, loaded) as running, asyncio.TaskGroup() as reloads:
         for number in _STOP_SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, _stop, running, stopping)
+            loop.add_signal_handler(number, _stop, running, stopping)
+        loop.add_signal_handler(signal.SIGHUP, lambda: reloads.create_task(running.reload("SIGHUP")))
         _log.info(
             "serving",
             listen=", ".join(map(str, running.addresses)),
@@ -56,6 +59,8 @@ async def _run(config: ProxyConfig, rules: RuleSet, file: Path | None) -> None:
             rules=len(running.rules.rules),
         )
         await stopping.wait()
+        loop.remove_signal_handler(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         _log.info("stopping", sessions=running.counters.sessions)
     _log.info("stopped")
 

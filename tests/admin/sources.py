@@ -14,6 +14,10 @@ from proxy.rules.match import RuleSet
 NOW = 1_700_000_030.0
 
 
+async def reload() -> tuple[bool, str]:
+    return True, "nothing to read"
+
+
 def sources(**changes: Any) -> Sources:
     """Make empty sources, of which some are others."""
     usual = Sources(
@@ -22,7 +26,9 @@ def sources(**changes: Any) -> Sources:
         rules=RuleSet,
         table=lambda schema, table: None,
         sessions=lambda: (),
-        settings=settings_of(ProxyConfig(), None),
+        settings=lambda: settings_of(ProxyConfig(), None),
+        problems=tuple,
+        reload=reload,
         show_values=False,
         clock=lambda: NOW,
     )

@@ -101,13 +101,18 @@ def test_top_looks_once_where_there_is_no_terminal(admin: str, token: Path) -> N
     assert "\x1b[31m" not in result.stdout
 
 
-@pytest.mark.parametrize("command", ["suggest", "conflicts", "top"])
+def test_reload_says_what_the_proxy_says(admin: str, token: Path) -> None:
+    result = run("reload", "--admin", admin, "--token-file", token)
+    assert (result.exit_code, result.stdout) == (0, "nothing to read\n")
+
+
+@pytest.mark.parametrize("command", ["suggest", "conflicts", "top", "reload"])
 def test_without_the_token_they_say_so(admin: str, command: str) -> None:
     result = run(command, "--admin", admin)
     assert (result.exit_code, "a token is needed" in result.stderr) == (1, True)
 
 
-@pytest.mark.parametrize("command", ["suggest", "conflicts", "top"])
+@pytest.mark.parametrize("command", ["suggest", "conflicts", "top", "reload"])
 def test_without_a_proxy_they_say_so(command: str) -> None:
     result = run(command, "--admin", "127.0.0.1:1")
     assert (result.exit_code, "no answer from 127.0.0.1:1" in result.stderr) == (1, True)

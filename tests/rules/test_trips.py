@@ -36,6 +36,20 @@ def test_a_success_between_forgets_them() -> None:
     assert changes == []
 
 
+def test_all_are_tried_again_and_counted_anew() -> None:
+    trips, _, changes = made()
+    for rule in ("a", "b"):
+        for _ in range(LIMIT if rule == "a" else LIMIT - 1):
+            trips.failed(rule)
+    trips.forget()
+    assert not trips.is_tripped("a")
+    trips.failed("a")
+    trips.failed("b")
+    assert not trips.is_tripped("a")
+    assert not trips.is_tripped("b")
+    assert changes == [("a", True), ("a", False)]
+
+
 def test_it_is_tried_again_after_its_rest_and_trips_at_once_if_it_still_fails() -> None:
     trips, clock, changes = made()
     for _ in range(LIMIT):

@@ -73,6 +73,36 @@ async def test_a_signal_stops_it(config: Path, number: signal.Signals) -> None:
     assert await keyclash.process.wait() == 0
 
 
+async def test_sighup_reads_the_files_again(config: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("rules: []\n")
+    keyclash = await start("--config", config, "--rules", rules)
+    serving = await keyclash.line("serving")
+    assert serving["rules"] == 0
+    rules.write_text("rules:\n  - {name: one, table: t, action: nonsense}\n")
+    keyclash.process.send_signal(signal.SIGHUP)
+    failed = await keyclash.line("reload failed")
+    assert failed["problem"].startswith(f"{rules}:2: rules[0].action: 'nonsense' is not known")
+    code, _out, err = await command("reload", "--admin", serving["admin"])
+    assert (code, err) == (2, failed["problem"] + "\n")
+    rules.write_text("rules:\n  - {name: one, table: t, action: observe}\n")
+    code, out, _err = await command("reload", "--admin", serving["admin"])
+    assert code == 0
+    assert out.startswith("1 rule, version ")
+    assert (await keyclash.line("reloaded"))["rules"] == 1
+    keyclash.process.send_signal(signal.SIGTERM)
+    assert await keyclash.process.wait() == 0
+
+
+async def command(*arguments: str) -> tuple[int | None, str, str]:
+    """Run another command of Keyclash."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "proxy", *arguments), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await process.communicate()
+    return process.returncode, out.decode(), err.decode()
+
+
 async def test_a_second_signal_cuts_off_what_is_busy(config: Path) -> None:
     keyclash = await start("--config", config)
     reader, writer = await keyclash.connect(await keyclash.line("serving"))

@@ -26,7 +26,8 @@ from proxy.config import (
     UnixAddress,
     load_config,
 )
-from proxy.run.supervisor import Running, StartError, serve
+from proxy.run.policy import StartError
+from proxy.run.supervisor import Running, serve
 from tests.run.doubles import LOCALHOST, Backend, backend
 
 ANY_PORT = Address(LOCALHOST, 0)
@@ -254,7 +255,7 @@ async def test_sessions_are_told_while_they_are_open(behind: Backend) -> None:
             await asyncio.to_thread(client.close)
         client = await asyncio.to_thread(connect, running)
         assert '"thread_id":7,"user":"u","client":"127.0.0.1:' in await http(running, "/api/sessions")
-        assert len(running._opened) <= 65
+        assert running.worker.opened <= 65
         await asyncio.to_thread(client.close)
 
 

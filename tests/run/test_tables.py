@@ -33,7 +33,7 @@ def test_only_exact_names_can_be_looked_up_beforehand() -> None:
 
 async def test_without_an_account_there_is_no_lookup() -> None:
     async with serve(ProxyConfig(listen=ANY_PORT, admin=ANY_PORT), RuleSet()) as running:
-        assert running.tables is None
+        assert running.worker.tables is None
 
 
 async def test_tables_of_rules_are_known_before_they_are_asked_for(
@@ -51,7 +51,7 @@ async def test_tables_of_rules_are_known_before_they_are_asked_for(
         lookup=Lookup(user=account.user, password_file=tmp_path / "secret"),
     )
     async with serve(config, rules((database, "t"))) as running:
-        tables = running.tables
+        tables = running.worker.tables
         assert tables is not None
         known = asyncio.Event()
         await asyncio.sleep(0)
@@ -69,8 +69,8 @@ async def test_the_proxy_runs_whether_or_not_the_server_can_be_asked(monkeypatch
     monkeypatch.setenv("KEYCLASH_LOOKUP_PASSWORD", "secret")
     config = ProxyConfig(listen=ANY_PORT, admin=ANY_PORT, backend=Address(LOCALHOST, 1), lookup=Lookup())
     async with serve(config, rules(("s", "t"))) as running:
-        assert running.tables is not None
-        assert await running.tables.fetch("s", "t") is None
+        assert running.worker.tables is not None
+        assert await running.worker.tables.fetch("s", "t") is None
 
 
 async def test_a_password_that_is_missing(tmp_path: Path) -> None:

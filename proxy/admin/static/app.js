@@ -277,7 +277,8 @@ async function rulesPage() {
   ]);
   show("rules", "Rules", h("h1", {}, "Rules"),
     h("p", { class: "lead" }, data.source ? [`${data.source}, version ${data.version}, loaded `, moment(data.loaded_at)] : "No rules file: every conflict is seen, counted and explained."),
-    data.reloaded ? null : h("p", { class: "card tripped" }, "The last attempt to load the files failed; those before are in force."),
+    data.reloaded ? null : h("div", { class: "card tripped" }, h("p", {}, "The last attempt to read the files failed; what was in force before still is."),
+      h("ul", { class: "reasons small" }, data.problems.map((problem) => h("li", {}, problem)))),
     h("section", { class: "card" }, rows.length ? table("In the order of the file; the first that fits is followed", [
       ["Rule"], ["Table and key"], ["Action"], ["State"], ["Conflicts"], ["Left alone"],
     ], rows) : empty("There are no rules.")));

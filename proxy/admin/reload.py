@@ -1,0 +1,21 @@
+"""Reading the files again, by HTTP."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+
+Reload = Callable[[], Awaitable[tuple[bool, str]]]
+"""Reads the files again; tells whether they are in force now, and says it in words."""
+
+RELOAD: Final = "/-/reload"
+
+
+def add_reload(app: web.Application, reload: Reload) -> None:
+    """Add the address. Its answers are those of Prometheus's own: 200, or 500 with what is wrong."""
+
+    async def handle(request: web.Request) -> web.Response:
+        succeeded, text = await reload()
+        return web.Response(status=200 if succeeded else 500, text=f"{text}\n")
+
+    app.router.add_post(RELOAD, handle)

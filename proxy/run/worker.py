@@ -1,0 +1,144 @@
+"""The data path of one process: its listener, its sessions, and what they share."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import structlog
+
+from proxy.admin.sources import OpenSession as SessionView
+from proxy.conflicts.counters import Counters
+from proxy.conflicts.journal import Journal
+from proxy.conflicts.recorder import Recorder
+from proxy.net.listener import Listener
+from proxy.net.pair import Pair
+from proxy.rules.match import RuleSet
+from proxy.rules.table import Missing, Table
+from proxy.rules.trips import Trips
+from proxy.run.policy import Policy
+from proxy.run.tables import exact_tables, key_facts, table_cache
+from proxy.session import Session, SessionSettings
+from proxy.sql.patterns import warm_up
+
+_log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """Serves clients by a policy, which may be exchanged.
+
+    Attributes:
+        rules: those in force; sessions see it when they are exchanged.
+        counters, journal: what became of the sessions, and the last conflicts.
+        tables: the definitions of tables; None if the configuration names no account to read them with.
+        listener: where clients come in.
+
+    Raises ConfigError if the lookup's account has no password.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        config = policy.config
+        self.rules = policy.loaded.rules
+        self.counters = Counters(config.conflicts.max_series)
+        self.journal = Journal(config.conflicts.journal, config.conflicts.max_series)
+        self.tables = table_cache(config, policy.pairs.backend_tls, policy.backend_public_key)
+        self._policy = policy
+        self._opened: dict[Pair, Session] = {}
+        self._most_opened = 64
+        self._trips = Trips(time.monotonic, self._tripped)
+        self._recorder = Recorder(
+            self.counters,
+            structlog.get_logger("proxy.conflicts"),
+            config.conflicts.show_values,
+            config.log.conflicts_per_second,
+            time.monotonic,
+            facts=key_facts(self.table),
+            journal=self.journal,
+        )
+        self._settings = self._session_settings(policy)
+        self.listener = Listener(
+            policy.pairs, self._open_session, config.proxy_protocol.from_, socket_mode=config.socket_mode
+        )
+
+    @property
+    def opened(self) -> int:
+        """How many sessions are remembered, ended ones among them; bounded."""
+        return len(self._opened)
+
+    def warm(self) -> None:
+        """Do beforehand what the first sessions would have to wait for."""
+        warm_up()
+        self._look_up_tables()
+
+    def use(self, policy: Policy) -> None:
+        """Exchange the policy: rules at once and for all, the rest for the clients that come from now on."""
+        config = policy.config
+        self._policy = policy
+        self._settings = self._session_settings(policy)
+        self.listener.use(policy.pairs, config.proxy_protocol.from_)
+        self.rules = policy.loaded.rules
+        self._trips.forget()
+        self._look_up_tables()
+
+    def table(self, schema: str, table: str) -> Table | Missing | None:
+        """Give what is known of a table."""
+        return None if self.tables is None else self.tables.peek(schema, table)
+
+    def sessions(self) -> Iterator[SessionView]:
+        """Tell of the sessions that are open."""
+        for pair in self.listener.pairs:
+            session = self._opened[pair]
+            yield SessionView(session.thread_id, session.user, pair.client.address, session.idle)
+
+    async def close(self) -> None:
+        """Close all that is left."""
+        await self.listener.close()
+        if self.tables is not None:
+            await self.tables.close()
+
+    def _session_settings(self, policy: Policy) -> SessionSettings:
+        config = policy.config
+        return SessionSettings(
+            counters=self.counters,
+            recorder=self._recorder,
+            rules=self._rules_in_force,
+            trips=self._trips,
+            tables=self.tables,
+            client_tls=config.client_tls.mode,
+            backend_tls=config.backend_tls.mode,
+            compression=config.compression,
+            limits=config.limits,
+            rsa=policy.rsa,
+            client_address="",
+            clock=time.monotonic,
+            wall_clock=time.time,
+            backend_public_key=policy.backend_public_key,
+        )
+
+    def _rules_in_force(self) -> RuleSet:
+        return self.rules
+
+    def _open_session(self, wires: Pair, client_address: str) -> Session:
+        session = Session(
+            wires, replace(self._settings, client_address=client_address, client_secure=wires.client.secure)
+        )
+        self._remember(wires, session)
+        return session
+
+    def _remember(self, pair: Pair, session: Session) -> None:
+        """Keep a session to show it; those that have ended are forgotten when they are as many as the open ones."""
+        if len(self._opened) > self._most_opened:
+            open_now = self.listener.pairs
+            self._opened = {each: kept for each, kept in self._opened.items() if each in open_now}
+            self._most_opened = 2 * len(open_now) + 64
+        self._opened[pair] = session
+
+    def _look_up_tables(self) -> None:
+        if self.tables is not None:
+            self.tables.warm(exact_tables(self.rules))
+
+    def _tripped(self, rule: str, tripped: bool) -> None:
+        self.counters.tripped[rule] = int(tripped)
+        if tripped:
+            _log.warning("rule tripped", rule=rule, reason="its statements failed too often in a row")
+        else:
+            _log.info("rule tried again", rule=rule)
