@@ -10,7 +10,7 @@ class Attempt(NamedTuple):
         session: its number from `Insertions.opened`.
         text: the statement's text, of a prepared one the text that was prepared; only its beginning if not `whole`.
         whole: whether that is all of it.
-        parameters: of a prepared statement's execution what `proxy.conflicts.insertions.parameters` gives, else b"".
+        parameters: of a prepared statement's execution what `proxy.wire.execute.bound_values` gives, else b"".
         started: when the command was read, in seconds of the monotonic clock; the same as `Insertions.sent` was given.
         before: the payloads (or their beginnings) of the commands that the session had sent before, the newest first: a
             SELECT that looked for the entry may be among them.

@@ -61,10 +61,11 @@ Facts = Callable[[str | None, str | None, str], KeyFacts | None]
 
 
 class Verdict(NamedTuple):
-    """The cause, and the key's columns as far as they are known."""
+    """The cause, the key's columns as far as they are known, and whether the budget allowed to read the statement."""
 
     cause: Cause
     columns: tuple[str, ...] = ()
+    read: bool = True
 
 
 @dataclass(slots=True)
@@ -137,8 +138,8 @@ class Judge:
             cause = self._of_others(case) if readable else Cause.UNKNOWN
         self._remember(case)
         if conflict.outcome is not Outcome.INSERTED:
-            self._insertions.failed(attempt.session, attempt.text, attempt.started, attempt.parameters)
-        return Verdict(cause, columns)
+            self._insertions.failed(attempt)
+        return Verdict(cause, columns, readable)
 
     # ----------------------------------------------------------------------------------------------------------------
     # bulk, sequence

@@ -79,7 +79,7 @@ class Insertions:
             session: the session's number.
             text: the whole text; a text that is not all at hand is not told.
             at: now, in seconds of the monotonic clock.
-            parameters: of a prepared statement's execution what `parameters` gives.
+            parameters: of a prepared statement's execution what `proxy.wire.execute.bound_values` gives.
         """
         # Most statements are short, have no comment around them and no parameters: 0.5 us.
         if parameters or not 1 < len(text) <= LONGEST_RECENT or text[-1] == _SLASH or text[0] == _SLASH:
@@ -114,13 +114,14 @@ class Insertions:
         self._old, self._new = self._new, {}
         self._previous = {}
 
-    def failed(self, session: int, text: bytes, at: float, parameters: bytes = b"") -> None:
-        """Forget an INSERT that was sent at that time: the server has answered with an error."""
-        if len(text) + len(parameters) > LONGEST:
+    def failed(self, attempt: Attempt) -> None:
+        """Forget an INSERT that was sent: the server has answered with an error."""
+        text, parameters = attempt.text, attempt.parameters
+        if not attempt.whole or len(text) + len(parameters) > LONGEST:
             return
         key = fingerprint(text, parameters)
         for generation in (self._new, self._old):
-            if generation.get(key) == _packed(session, at):
+            if generation.get(key) == _packed(attempt.session, attempt.started):
                 previous = self._previous.pop(key, None)
                 if previous is None:
                     del generation[key]
@@ -177,21 +178,3 @@ def fingerprint(text: bytes, parameters: bytes) -> int:
     if text.startswith(b"/*"):
         text = text[text.find(b"*/") + 2 :].lstrip()
     return hash((text, parameters)) if parameters else hash(text)
-
-
-def parameters(payload: bytes, count: int) -> bytes:
-    """Cut the values out of a COM_STMT_EXECUTE: null bitmap and values, without the types, which are not always sent.
-
-    Args:
-        payload: the command from its first byte: 0x17, statement id (4), flags (1), iterations (4), null bitmap,
-            new-params-bound (1), types (2 each) if that is 1, values (MySQL Internals, "COM_STMT_EXECUTE").
-        count: how many parameters the statement has.
-
-    Returns:
-        b"" where there are none, or where they are written in another way (flag 0x08, query attributes).
-    """
-    if not count or len(payload) < 10 or payload[5] & 0x08:
-        return b""
-    bound_at = 10 + (count + 7) // 8
-    values_at = bound_at + 1 + (2 * count if payload[bound_at : bound_at + 1] == b"\x01" else 0)
-    return payload[10:bound_at] + payload[values_at:]

@@ -91,9 +91,14 @@ class Recorder:
         if conflict.attempt is None:
             return conflict
         verdict = self._judge.judge(conflict)
-        sample = redact(conflict.attempt.text)
+        sample = redact(conflict.attempt.text) if verdict.read else ""
         return replace(
-            conflict, cause=verdict.cause, columns=verdict.columns, sample=sample, digest=digest(sample), attempt=None
+            conflict,
+            cause=verdict.cause,
+            columns=verdict.columns,
+            sample=sample,
+            digest=digest(sample) if sample else "",
+            attempt=None,
         )
 
     def _shown(self, entry: str) -> str:

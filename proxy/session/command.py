@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
+from proxy.conflicts.attempt import Attempt
 from proxy.conflicts.message import Duplicate
 from proxy.rules.plan import Plan
 from proxy.rules.rule import Rule
@@ -15,7 +16,7 @@ from proxy.sql.reason import Reason
 from proxy.sql.recognition import Recognition
 from proxy.wire import commands
 from proxy.wire.execute import Execution
-from proxy.wire.framing import frame
+from proxy.wire.framing import HEADER, frame
 
 if TYPE_CHECKING:
     from proxy.session.prepared import PreparedInsert
@@ -43,12 +44,13 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Conflicted:
-    """The conflict that a second statement is to resolve: the server's ERR payload, what it says, and when it came."""
+    """A conflict: the server's ERR payload, what it says, when it came, and what the statement was that met it."""
 
     payload: bytes
     number: int
     duplicate: Duplicate
     at: float
+    attempt: Attempt
 
 
 @dataclass(slots=True)
@@ -91,7 +93,7 @@ class Command:
 
     Attributes:
         code: its first byte.
-        chunk, offset: bytes that hold the payload's beginning, and where it begins.
+        chunk, offset: bytes that hold the payload's beginning, and where it begins; behind a header all of it is here.
         started: when it was read.
         verb: of a text that may change how later ones read: ``set``, ``use``, ``call``, ``execute``, or ``hidden``.
         ddl: it may change the definition of tables.
@@ -147,6 +149,21 @@ class Command:
     def start(self) -> bytes:
         """The payload's first bytes, for what must be looked at later; all of it where it is short."""
         return self.chunk[self.offset : self.offset + HEAD]
+
+    @property
+    def whole(self) -> bool:
+        """Whether the payload is all here."""
+        return self.offset > 0
+
+    @property
+    def payload(self) -> bytes:
+        """The payload, or its beginning if it is not all here."""
+        return self.chunk[self.offset :]
+
+    def keep(self, packet: bytes) -> None:
+        """Keep all of it."""
+        self.chunk = packet
+        self.offset = HEADER
 
     @property
     def protocol(self) -> str:

@@ -14,16 +14,26 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from proxy.conflicts.attempt import Attempt
 from proxy.rules.match import rule_for_insert
 from proxy.session.auth import AuthRelay
 from proxy.session.client_stream import ClientStream, Pass
 from proxy.session.command import HEAD, Command, Stage, Statement
-from proxy.session.fast_lane import INSERT_STARTS, SHORTEST, is_plain_ok, is_plain_result, plain_starts, word
+from proxy.session.fast_lane import (
+    INSERT_START,
+    INSERT_STARTS,
+    SHORTEST,
+    is_plain_ok,
+    is_plain_result,
+    plain_starts,
+    word,
+)
 from proxy.session.login_phase import Agreed
 from proxy.session.prepared import LongData, Prepared, PreparedInsert
 from proxy.session.reply_stream import ReplyStream
 from proxy.session.resolution import Pause, Resolver, Send, Wait, Who
 from proxy.session.settings import SessionSettings, Wires
+from proxy.session.trail import SHORT, Said, Trail
 from proxy.session.variables import Variables, is_compound
 from proxy.session.withheld import Withheld
 from proxy.sql.dialect import Dialect
@@ -42,6 +52,8 @@ from proxy.wire.replies import Event, Part, ReplyTracker
 
 _LAST_PREPARED: Final = 0xFFFFFFFF  # MariaDB's id for the statement prepared last
 _FIRST_REPLY: Final = 2  # the highest sequence id of a reply's first packet; later ones are of rows
+_KEPT_TEXT: Final = 4096
+"""How many bytes of a prepared INSERT's text are kept where no rules are for it."""
 _TAIL: Final = 1 << 16
 """How many bytes of a text's end are searched for RETURNING, which is the last clause."""
 _TRANSACTION: Final = cap.STATUS_AUTOCOMMIT | cap.STATUS_IN_TRANS
@@ -61,11 +73,13 @@ _WANTED: Final = tuple(
         commands.STMT_PREPARE: HEAD,
         commands.INIT_DB: HEAD,
         **dict.fromkeys(_ON_STATEMENTS, 5),
+        **dict.fromkeys(_EXECUTES, HEAD),
     }.get(code, 1)
     for code in range(256)
 )
 _DDL_VERBS: Final = frozenset({"create", "alter", "drop", "rename", "truncate"})
 _CHANGING_VERBS: Final = frozenset({"set", "execute"})  # of prepared statements
+_OFFERING_VERBS: Final = frozenset({"insert", "load"})
 _REMEMBERED_VERBS: Final = frozenset({"set", "use", "call", "execute"})
 
 
@@ -97,6 +111,8 @@ class CommandPhase:
         "_from_client",
         "_infile",
         "_insert_starts",
+        "_inserts",
+        "_keep",
         "_last_prepared",
         "_latest",
         "_login",
@@ -117,6 +133,7 @@ class CommandPhase:
         "_statements",
         "_temporary",
         "_tracker",
+        "_trail",
         "_variables",
         "_waiting",
         "_watched",
@@ -147,7 +164,9 @@ class CommandPhase:
         self._statement_limit = min(settings.limits.statement, MAX_PAYLOAD - 1)
         self._variables = Variables(self._dialect.mariadb, login.database, login.charset, agreed.status)
         who = Who(agreed.greeting.thread_id, login.user, settings.client_address)
-        self._resolver = Resolver(settings, self._dialect, login.capabilities, who)
+        self._trail = Trail(settings.recorder.insertions, self._query_attributes)
+        self._keep = self._trail.commands.append
+        self._resolver = Resolver(settings, self._dialect, login.capabilities, who, self._attempt)
         self._tracker = ReplyTracker(login.capabilities, login.mariadb_capabilities)
         self._tracker.status = agreed.status
         self._from_client = ClientStream(self._needed, self._read_packet, wires.to_backend)
@@ -157,7 +176,8 @@ class CommandPhase:
         )
         self._pending: deque[Command] = deque()  # commands whose replies are due, in their order
         self._statements: dict[int, Prepared] = {}
-        self._watched: set[int] = set()  # those whose execution is looked at
+        self._watched: set[bytes] = set()  # the ids, as they are sent, of those whose execution is looked at
+        self._inserts: dict[bytes, Prepared] = {}  # by such ids the INSERTs that no rules are for
         self._latest = _LAST_PREPARED if self._dialect.mariadb else -1  # the id that is none of its own
         self._last_prepared = 0
         self._own_prepared_last = False  # the server's last prepared statement is one of the proxy's own
@@ -204,7 +224,12 @@ class CommandPhase:
                     self._pending.append(Command(code, data, HEADER, self._clock()))
                     self._tracker.part = Part.FIRST
                     self._plain = True
+                    if size < SHORT:  # 35 ns
+                        self._keep(data)
                     self._wires.to_backend(data)
+                    return
+                if self._is_plain_insert(code, data):
+                    self._send_insert(code, data)
                     return
         self._plain = False
         self._from_client.data(data)
@@ -241,9 +266,36 @@ class CommandPhase:
     def _is_plain(self, code: int, data: bytes) -> bool:
         """Tell whether a chunk that is one whole command is of no interest."""
         if code == commands.QUERY:
-            start = data[HEADER + 1 : self._start_end]
-            return start in self._plain_starts or (start in self._insert_starts and not self._is_ruled(code, data, 0))
-        return code == commands.STMT_EXECUTE and not self._watched and not self._own_prepared_last
+            return data[HEADER + 1 : self._start_end] in self._plain_starts
+        return (
+            code == commands.STMT_EXECUTE
+            and not (self._watched and data[HEADER + 1 : HEADER + 5] in self._watched)
+            and not self._own_prepared_last
+        )
+
+    def _is_plain_insert(self, code: int, data: bytes) -> bool:
+        """Tell whether a chunk that is one whole command is an INSERT that no rules are for."""
+        if code == commands.QUERY:
+            return data[HEADER + 1 : self._start_end] in self._insert_starts and not self._is_ruled(code, data, 0)
+        return (
+            code == commands.STMT_EXECUTE
+            and data[HEADER + 1 : HEADER + 5] in self._inserts
+            and not self._own_prepared_last
+        )
+
+    def _send_insert(self, code: int, data: bytes) -> None:
+        """Pass on a plain INSERT, and tell of it."""
+        self._counters.commands[code] += 1
+        at = self._clock()
+        self._pending.append(Command(code, data, HEADER, at))
+        self._tracker.part = Part.FIRST
+        self._plain = True
+        if code == commands.QUERY:
+            self._trail.sent(data[self._start_end - INSERT_START :], at)
+        else:
+            found = self._inserts[data[HEADER + 1 : HEADER + 5]]
+            self._trail.executed(found.text, data[HEADER:], found.parameters, at)
+        self._wires.to_backend(data)
 
     def _is_plain_reply(self, data: bytes) -> bool:
         """Tell whether a chunk is the whole reply to the one plain command in flight."""
@@ -318,9 +370,12 @@ class CommandPhase:
         if self._ruled:
             return self._read_ruled(command, data[payload_at:end])
         if code == commands.QUERY:
-            self._remember_verb(command)
+            verb = self._remember_verb(command)
+            self._leave_trail(command, verb, data[position:end], whole=end <= len(data))
         elif code in _ON_STATEMENTS:
-            return self._read_on_statement(command, data[position : min(end, len(data))])
+            return self._read_on_statement(command, data[position:end], whole=end <= len(data))
+        elif code == commands.STMT_PREPARE and end <= len(data):
+            command.keep(data[position:end])
         elif code == commands.QUIT:
             self.quitting = True
         elif code == commands.CHANGE_USER:
@@ -332,20 +387,59 @@ class CommandPhase:
         if len(self._pending) == 1:
             self._tracker.begin(command.code)
 
-    def _remember_verb(self, command: Command) -> None:
-        """Note a text that may change how later ones read."""
+    def _remember_verb(self, command: Command) -> str:
+        """Note a text that may change how later ones read; return its verb as far as it was looked at."""
         at = self._text_offset(command.start)
-        if at >= 0 and _may_set(command.start, at):
-            verb = head(command.start[at:]).verb
-            if verb in _REMEMBERED_VERBS:
-                command.verb = verb
-            elif verb in _DDL_VERBS:
-                self._note_ddl(command)
-            elif self._dialect.mariadb and is_compound(command.start[at:]):
-                command.verb = "execute"  # it may hold anything
-                command.ddl = True
-            elif verb == "other" and len(command.start) == HEAD:
-                command.verb = "hidden"  # behind a comment longer than what is looked at
+        if at < 0 or not _may_set(command.start, at):
+            return "insert" if command.start[at : at + 1] in (b"i", b"I") else ""
+        verb = head(command.start[at:]).verb
+        if verb in _REMEMBERED_VERBS:
+            command.verb = verb
+        elif verb in _DDL_VERBS:
+            self._note_ddl(command)
+        elif self._dialect.mariadb and is_compound(command.start[at:]):
+            command.verb = "execute"  # it may hold anything
+            command.ddl = True
+        elif verb == "other" and len(command.start) == HEAD:
+            command.verb = "hidden"  # behind a comment longer than what is looked at
+        return verb
+
+    def _leave_trail(self, command: Command, verb: str, packet: bytes, *, whole: bool) -> None:
+        """Tell of a command with this verb that goes to the backend, as much of its packet as is there."""
+        if verb not in _OFFERING_VERBS:
+            self._keep(packet[:SHORT])
+        elif whole:
+            command.keep(packet)
+            self._tell(command)
+
+    def _tell(self, command: Command) -> None:
+        """Tell of an INSERT that goes to the backend."""
+        said = self._said(command)
+        if said.whole and said.execution:
+            self._trail.executed(said.text, said.execution, said.parameters, command.started)
+        elif said.whole:
+            self._trail.sent(said.text, command.started)
+
+    def _attempt(self, command: Command) -> Attempt:
+        """Say what is known of a command that has met a conflict."""
+        return self._trail.attempt(self._said(command), command.started, last=len(self._pending) == 1)
+
+    def _said(self, command: Command) -> Said:
+        """Say which statement a command has sent."""
+        insert, statement = command.prepared, command.statement
+        if insert is not None:
+            if command.execution is None or insert.long_data.payloads:
+                return Said(insert.statement.text, whole=False)
+            return Said(insert.statement.text, True, command.execution.payload, insert.parameters)
+        if statement is not None:
+            return Said(statement.text, whole=True)
+        if command.code in _EXECUTES:
+            found = self._statements.get(self._client_number(statement_of(command.start)))
+            if found is None:
+                return Said(b"", whole=False)
+            return Said(found.text, found.whole and command.whole, command.payload, found.parameters)
+        at = self._text_offset(command.payload)
+        return Said(command.payload[at:], command.whole) if at >= 0 else Said(b"", whole=False)
 
     def _note_ddl(self, command: Command) -> None:
         """Take note of a statement that changes definitions; those of temporary tables are only this session's."""
@@ -412,6 +506,7 @@ class CommandPhase:
             command.statement = statement
             return Pass.ON
         self._withheld.active = statement.returning
+        self._trail.sent(statement.text, command.started)
         first = self._resolver.first_text(command, statement)
         if isinstance(first, Pause):
             self._pause(command)
@@ -441,6 +536,7 @@ class CommandPhase:
         command.execution = execution
         command.blocked = insert.blocked(execution, self._variables.version)
         self._withheld.active = insert.statement.returning
+        self._tell(command)
         first = self._resolver.first_text(command, insert.statement)
         if isinstance(first, Pause):
             self._pause(command)
@@ -476,6 +572,7 @@ class CommandPhase:
     def _forget_statements(self) -> None:
         self._statements.clear()
         self._watched.clear()
+        self._inserts.clear()
         self._last_prepared = 0
         self._own_prepared_last = False
 
@@ -493,18 +590,23 @@ class CommandPhase:
         found = self._statements.get(self._client_number(number))
         return found.insert if found else None
 
-    def _read_on_statement(self, command: Command, packet: bytes) -> bytes | Pass:
+    def _read_on_statement(self, command: Command, packet: bytes, *, whole: bool) -> bytes | Pass:
         """Read a command on a prepared statement, as much of the packet as is there."""
         number = self._client_number(statement_of(command.start))
         found = self._statements.get(number)
-        if found and command.code in _EXECUTES and found.head.verb in _DDL_VERBS:
-            command.ddl = True
-            self._temporary = True  # for all that is known, its text is not kept
-            self._forget_tables()
+        if found and command.code in _EXECUTES:
+            if found.head.verb in _DDL_VERBS:
+                command.ddl = True
+                self._temporary = True  # for all that is known, its text is not kept
+                self._forget_tables()
+            self._leave_trail(command, found.head.verb, packet, whole=whole)
+        elif found and command.code == commands.STMT_SEND_LONG_DATA:
+            found.whole = False  # what an EXECUTE says from now on is not all
         ahead = self._ahead_of(command, found.insert) if found and found.insert else b""
         if command.code == commands.STMT_CLOSE:
             self._statements.pop(number, None)
-            self._watched.discard(number)
+            self._watched.discard(command.start[1:5])
+            self._inserts.pop(command.start[1:5], None)
         if self._own_prepared_last and statement_of(command.start) == self._latest:
             return ahead + packet[:HEADER] + with_statement(packet[HEADER:], number)
         return ahead + packet if ahead else Pass.ON
@@ -542,7 +644,13 @@ class CommandPhase:
         if statement is None:
             self._statements[number] = found = Prepared(head(self._text_of(command)), self._variables.schema)
             if found.head.verb in _CHANGING_VERBS or found.head.verb in _DDL_VERBS:
-                self._watched.add(number)
+                self._watch(payload[1:5])
+            elif found.head.verb in _OFFERING_VERBS:
+                found.text = command.payload[1 : _KEPT_TEXT + 1]
+                found.whole = command.whole and len(command.payload) <= _KEPT_TEXT + 1
+                found.parameters = payload[7] | payload[8] << 8
+                self._inserts[payload[1:5]] = found
+                self._watch(payload[1:5])
             return
         insert = PreparedInsert(
             statement=statement,
@@ -553,7 +661,12 @@ class CommandPhase:
             long_data=LongData(self._statement_limit),
         )
         self._statements[number] = Prepared(statement.head, statement.schema, insert)
+        self._watch(payload[1:5])
+
+    def _watch(self, number: bytes) -> None:
+        """Look at every execution of a prepared statement; number: its id as it is sent."""
         self._watched.add(number)
+        self._watched.add(_LAST_PREPARED.to_bytes(4, "little"))
 
     def _end_preparing(self, payload: bytes) -> bytes | None:
         """Go on when a rule's text is prepared, or could not be; return what the client gets in the latter case."""
@@ -745,6 +858,7 @@ class CommandPhase:
     def end(self) -> None:
         """Do nothing any more, whatever is still called back."""
         self._ended = True
+        self._trail.end()
 
     def _read_success(self, command: Command, payload: bytes) -> bytes:
         if command.verb and len(command.start) == HEAD:

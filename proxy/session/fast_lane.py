@@ -37,6 +37,8 @@ def plain_starts(query_attributes: bool, mariadb: bool) -> frozenset[bytes]:
 
 
 _INSERT: Final = _cases(b"INS")
+INSERT_START: Final = 3
+"""Bytes of such a beginning, behind the query attributes' counts."""
 INSERT_STARTS: Final = (frozenset(_INSERT), frozenset(_NO_ATTRIBUTES + start for start in _INSERT))
 """How INSERT begins, which is as plain if no rules are for its table; without and with query attributes."""
 

@@ -111,8 +111,19 @@ class PreparedInsert:
 
 @dataclass(slots=True)
 class Prepared:
-    """One prepared statement of the client's: what its text says, in which schema, and more if rules are for it."""
+    """One prepared statement of the client's.
+
+    Args:
+        head: what its text says.
+        schema: the default schema when it was prepared.
+        insert: more of it, if rules are for it.
+        text: of an INSERT the text, or its beginning if it is not `whole`.
+        parameters: how many it has.
+    """
 
     head: Head
     schema: str | None
     insert: PreparedInsert | None = None
+    text: bytes = b""
+    whole: bool = False
+    parameters: int = 0

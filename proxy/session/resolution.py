@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
+from proxy.conflicts.attempt import Attempt
 from proxy.conflicts.conflict import Conflict, Outcome
 from proxy.conflicts.message import ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME, UNKNOWN, Duplicate, is_duplicate, parse
 from proxy.rules.match import rule_for_conflict, rule_for_insert
@@ -99,9 +100,11 @@ class Resolver:
         dialect: the backend's.
         capabilities: those that client and backend agreed on.
         who: whose session it is.
+        attempt: says what is known of a command that has met a conflict.
     """
 
     __slots__ = (
+        "_attempt",
         "_capabilities",
         "_clock",
         "_counters",
@@ -114,8 +117,16 @@ class Resolver:
         "_who",
     )
 
-    def __init__(self, settings: SessionSettings, dialect: Dialect, capabilities: int, who: Who) -> None:
+    def __init__(
+        self,
+        settings: SessionSettings,
+        dialect: Dialect,
+        capabilities: int,
+        who: Who,
+        attempt: Callable[[Command], Attempt],
+    ) -> None:
         self._dialect = dialect
+        self._attempt = attempt
         self._capabilities = capabilities
         self._who = who
         self._rules = settings.rules
@@ -178,10 +189,9 @@ class Resolver:
             return self._rewritten_failed(command, statement, payload, error)
         self._judge(command, error.number)
         if not is_duplicate(error.number):
+            self._forget_insert(command, head)
             return payload
-        return self._conflict(
-            command, Conflicted(payload, error.number, self._read(error, head), self._clock()), head, schema
-        )
+        return self._conflict(command, self._conflicted(command, payload, error, head), head, schema)
 
     def resumed(self, command: Command) -> bytes | Send | Wait | Pause:
         """Go on with a conflict that had to wait."""
@@ -229,7 +239,7 @@ class Resolver:
         if command.conflicted is not None:
             self._resolved(command.conflicted, statement, made, tally)
         elif tally is not None:
-            self._prevented(statement, made, tally)
+            self._prevented(command, statement, made, tally)
         if made.rule.affected_rows is AffectedRows.INSERT and rows:
             return with_affected_rows(payload, rows)
         return payload
@@ -293,10 +303,11 @@ class Resolver:
             record(_OUTCOME_OF_UPDATED.get(made.rule.action, Outcome.UPDATED), tally.updated)
             record(Outcome.KEPT, tally.kept)
 
-    def _prevented(self, statement: Statement, made: Plan, tally: Tally) -> None:
+    def _prevented(self, command: Command, statement: Statement, made: Plan, tally: Tally) -> None:
         """Record the conflicts that a rewritten statement did not run into."""
         key = made.rule.keys[0] if len(made.rule.keys) == 1 else UNKNOWN
-        conflicted = Conflicted(b"", ER_DUP_ENTRY, Duplicate(None, statement.head.table, key), self._clock())
+        duplicate = Duplicate(None, statement.head.table, key)
+        conflicted = Conflicted(b"", ER_DUP_ENTRY, duplicate, self._clock(), self._attempt(command))
         record = self._recording(conflicted, made, statement, None)
         record(_OUTCOME_OF_UPDATED.get(made.rule.action, Outcome.UPDATED), tally.updated)
         record(Outcome.KEPT, tally.kept)
@@ -345,9 +356,10 @@ class Resolver:
             command.rule_error = 0 if refused else error.number
             return Send(statement.text)
         if is_duplicate(error.number):
-            duplicate = self._read(error, statement.head)
-            conflicted = Conflicted(payload, error.number, duplicate, self._clock())
+            conflicted = self._conflicted(command, payload, error, statement.head)
             self._record(conflicted, Outcome.RETURNED, made.rule, statement.head, statement.schema)
+        else:
+            self._forget_insert(command, statement.head)
         return payload
 
     # ----------------------------------------------------------------------------------------------------------------
@@ -402,10 +414,17 @@ class Resolver:
         found_rows = bool(self._capabilities & cap.FOUND_ROWS)
         return tally_upsert(rows, ok.affected_rows, told, found_rows, queried=queried)
 
-    def _read(self, error: Err, head: Head) -> Duplicate:
+    def _conflicted(self, command: Command, payload: bytes, error: Err, head: Head) -> Conflicted:
         duplicate = parse(error.number, error.message, self._dialect.mariadb, head.table)
-        # MariaDB names no table; the statement's own is it, unless a trigger or a procedure met the conflict
-        return replace(duplicate, table=head.table) if duplicate.table is None else duplicate
+        if duplicate.table is None:
+            # MariaDB names no table; the statement's own is it, unless a trigger or a procedure met the conflict
+            duplicate = replace(duplicate, table=head.table)
+        return Conflicted(payload, error.number, duplicate, self._clock(), self._attempt(command))
+
+    def _forget_insert(self, command: Command, head: Head) -> None:
+        """Take back that an INSERT was sent: it has not come in, and what comes after it is no retry."""
+        if head.verb == "insert":
+            self._recorder.insertions.failed(self._attempt(command))
 
     def _after_deadlock(self, command: Command, statement: Statement) -> Send | None:
         """Send a statement again if the deadlock has undone nothing else; if not, count it for the rule.
@@ -454,6 +473,7 @@ class Resolver:
                 errno=conflicted.number,
                 latency=latency,
                 count=count,
+                attempt=conflicted.attempt,
             )
         )
 

@@ -58,6 +58,37 @@ class Execution:
         return body[: self.types_at - 1] + b"\x01" + types + body[self.types_at :]
 
 
+def bound_values(payload: bytes, parameters: int, *, query_attributes: bool) -> bytes | None:
+    """Cut the values out of an EXECUTE or BULK_EXECUTE: null bitmap and values, without the types.
+
+    What is the same is sent with types the first time and mostly without them later on.
+
+    Args:
+        payload: the whole command.
+        parameters: how many the statement has.
+        query_attributes: whether the session negotiated CLIENT_QUERY_ATTRIBUTES.
+
+    Returns:
+        None where it is cut, or query attributes stand among the values.
+    """
+    if payload[0] == commands.STMT_BULK_EXECUTE:
+        typed = payload[6:7] and payload[5] & _BULK_TYPES
+        return payload[_BULK_PARAMETERS_AT + (_TYPE_SIZE * parameters if typed else 0) :]
+    bitmap_at, type_size = _PARAMETERS_AT, _TYPE_SIZE
+    if query_attributes and (parameters or (payload[5:6] and payload[5] & _PARAMETER_COUNT_AVAILABLE)):
+        if payload[bitmap_at : bitmap_at + 1] != bytes((parameters & 0xFF,)) or parameters >= 0xFB:
+            return None
+        bitmap_at += 1
+        type_size += 1  # and a name, which is empty
+    if not parameters:
+        return b""
+    bound_at = bitmap_at + (parameters + 7) // 8
+    bound = payload[bound_at : bound_at + 1]
+    if not bound:
+        return None
+    return payload[bitmap_at:bound_at] + payload[bound_at + 1 + (type_size * parameters if bound == b"\x01" else 0) :]
+
+
 def statement_of(payload: bytes) -> int:
     """Return the statement id of a command on a prepared statement: the 4 bytes behind its first."""
     return int.from_bytes(payload[1:5], "little")

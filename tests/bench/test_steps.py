@@ -41,17 +41,17 @@ class Exchange:
 
 
 EXCHANGES = [
-    Exchange("select, text", query("SELECT c FROM plain WHERE id = 1234"), (ROW,), Cost(640, 36)),
-    Exchange("select, prepared", EXECUTE, (ROW,), Cost(640, 36)),
+    Exchange("select, text", query("SELECT c FROM plain WHERE id = 1234"), (ROW,), Cost(650, 36)),
+    Exchange("select, prepared", EXECUTE, (ROW,), Cost(650, 36)),
     Exchange("commit", query("COMMIT"), (ok(),), Cost(970, 63)),
-    Exchange("insert", insert("plain"), (ok(1, 5),), Cost(750, 54)),
-    Exchange("insert, when: conflict", insert("update_conflict"), (ok(1, 5),), Cost(2450, 152)),
+    Exchange("insert", insert("plain"), (ok(1, 5),), Cost(900, 60)),
+    Exchange("insert, when: conflict", insert("update_conflict"), (ok(1, 5),), Cost(2550, 156)),
     Exchange("insert, when: always", insert("update_always"), (ok(1, 5),), Cost(4500, 290)),
     Exchange(
         "conflict",
         insert("update_conflict"),
         (duplicate("12345678", "update_conflict.ux_k"), ok(2, 5)),
-        Cost(7250, 480),
+        Cost(11300, 840),
     ),
 ]
 

@@ -1,10 +1,8 @@
-import struct
-
 import pytest
 
 from proxy.conflicts import insertions
 from proxy.conflicts.attempt import Attempt
-from proxy.conflicts.insertions import LONGEST, RECENT, Insertions, Sent, parameters
+from proxy.conflicts.insertions import LONGEST, RECENT, Insertions, Sent
 
 FINGERPRINTS = 1100  # for a test
 TEXT = b"INSERT INTO users (email) VALUES ('a@x')"
@@ -39,9 +37,9 @@ def test_what_failed_is_forgotten_and_what_was_before_it_is_back() -> None:
     one, other = memory.opened(), memory.opened()
     memory.sent(one, TEXT, 1.0)
     memory.sent(other, TEXT, 2.0)
-    memory.failed(other, TEXT, 2.0)
+    memory.failed(attempt(other, 2.0))
     assert memory.same(attempt(other, 3.0)) == Sent(1.0, one)
-    memory.failed(one, TEXT, 1.0)
+    memory.failed(attempt(one, 1.0))
     assert memory.same(attempt(other, 3.0)) is None
     assert list(memory.recent(b"a@x")) == []
 
@@ -71,7 +69,7 @@ def test_what_failed_makes_room_at_once() -> None:
     for number in range(2 * RECENT):
         text = b"INSERT %d" % number
         memory.sent(one, text, 2.0)
-        memory.failed(one, text, 2.0)
+        memory.failed(attempt(one, 2.0, text))
     assert [each.text for each in memory.recent(b"a@x")] == [TEXT]
 
 
@@ -99,23 +97,5 @@ def test_what_is_too_long_is_not_remembered() -> None:
     memory = Insertions()
     one = memory.opened()
     memory.sent(one, b"x" * (LONGEST + 1), 1.0)
-    memory.failed(one, b"x" * (LONGEST + 1), 1.0)
+    memory.failed(attempt(one, 1.0, b"x" * (LONGEST + 1)))
     assert memory.same(attempt(one, 2.0, b"x" * (LONGEST + 1))) is None
-
-
-def execute(values: bytes, types: bytes | None, flags: int = 0) -> bytes:
-    bound = b"\0" if types is None else b"\x01" + types
-    return struct.pack("<BIBI", 0x17, 1, flags, 1) + b"\0" + bound + values
-
-
-def test_parameters_without_their_types() -> None:
-    values = b"\x03abc" + struct.pack("<q", 5)
-    with_types = execute(values, b"\xfd\0\x08\0")
-    assert parameters(with_types, 2) == parameters(execute(values, None), 2) == b"\0" + values
-
-
-@pytest.mark.parametrize(
-    ("payload", "count"), [(execute(b"", None), 0), (b"\x17\1\0\0\0", 1), (execute(b"a", None, 8), 1)]
-)
-def test_parameters_that_cannot_be_read(payload: bytes, count: int) -> None:
-    assert parameters(payload, count) == b""

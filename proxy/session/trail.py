@@ -1,0 +1,81 @@
+"""What a session leaves behind for the search of causes: the inserts that it sends, and its last other commands."""
+
+from collections import deque
+from typing import Final, NamedTuple
+
+from proxy.conflicts.attempt import Attempt
+from proxy.conflicts.insertions import Insertions
+from proxy.wire.execute import bound_values
+from proxy.wire.framing import HEADER
+
+COMMANDS: Final = 4
+"""How many commands are kept: COMMIT, BEGIN and more may stand between a SELECT and the INSERT that follows from it."""
+SHORT: Final = 1_024
+"""Bytes of a command that is kept, or of the beginning that is kept of a longer one."""
+
+
+class Said(NamedTuple):
+    """A statement as a command has sent it.
+
+    Args:
+        text: its text, of a prepared one the text that was prepared; only its beginning if not `whole`.
+        whole: whether that is all, and so is the execution.
+        execution: of a prepared one the whole command that runs it.
+        parameters: how many it has.
+    """
+
+    text: bytes
+    whole: bool
+    execution: bytes = b""
+    parameters: int = 0
+
+
+class Trail:
+    """Tells of one session's inserts.
+
+    Args:
+        insertions: who is told.
+        query_attributes: whether the session negotiated CLIENT_QUERY_ATTRIBUTES.
+
+    Attributes:
+        commands: the last commands that were no inserts, the newest last; each as its packet, or the beginning of it.
+    """
+
+    __slots__ = ("_insertions", "_query_attributes", "_session", "commands")
+
+    def __init__(self, insertions: Insertions, query_attributes: bool) -> None:
+        self._insertions = insertions
+        self._query_attributes = query_attributes
+        self._session = insertions.opened()
+        self.commands: deque[bytes] = deque(maxlen=COMMANDS)
+
+    def sent(self, text: bytes, at: float) -> None:
+        """Tell of an INSERT, all of it, that goes to the backend as text; at: when it was read."""
+        self._insertions.sent(self._session, text, at)
+
+    def executed(self, text: bytes, execution: bytes, parameters: int, at: float) -> None:
+        """Tell of an execution of a prepared INSERT; see `Said`."""
+        values = bound_values(execution, parameters, query_attributes=self._query_attributes)
+        if values is not None:
+            self._insertions.sent(self._session, text, at, values)
+
+    def attempt(self, said: Said, at: float, *, last: bool) -> Attempt:
+        """Make an attempt of a statement that has met a conflict.
+
+        Args:
+            said: the statement.
+            at: when it was read.
+            last: whether no command was sent behind it.
+        """
+        values = (
+            bound_values(said.execution, said.parameters, query_attributes=self._query_attributes)
+            if said.whole and said.execution
+            else b""
+        )
+        # what was sent behind it may be among the commands, and tells nothing of why it was sent
+        before = tuple(packet[HEADER:] for packet in reversed(self.commands)) if last else ()
+        return Attempt(self._session, said.text, said.whole and values is not None, values or b"", at, before)
+
+    def end(self) -> None:
+        """Tell of the session's end."""
+        self._insertions.ended(self._session)
