@@ -12,13 +12,15 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	command -v $$python >/dev/null 2>&1 \
 	&& $$python -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' && echo $$python && break; done)
 
-.PHONY: help install demo test races matrix diff check bench format lock clean
+.PHONY: help install demo image image-test test races matrix diff check bench format lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make install   put keyclash into .venv"
 	@echo "make demo      install, then run the proxy on an embedded server with some traffic"
 	@echo "make test      install with the tools, fetch real servers, then check and run every test"
+	@echo "make image     build the container image keyclash:VERSION with docker, podman or buildah"
+	@echo "make image-test  build and run it without any of them, on a stand-in for its base"
 	@echo "make diff      hold DIFF_CONVERSATIONS=10000 generated conversations per server with and without the proxy"
 	@echo "make matrix    hold every case of the matrix of statements and rules against the model, not a sixth of them"
 	@echo "make races     let eight clients race, RACE_SECONDS=30 for each action on each server"
@@ -36,7 +38,17 @@ demo: install
 test: check
 	$(BIN)/python -m tests.servers fetch
 	$(BIN)/python -m tests.clients
+	$(BIN)/python -m tests.image
 	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --cov --cov-report=term
+
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+ENGINE ?= $(firstword $(foreach engine,docker podman buildah,$(if $(shell command -v $(engine)),$(engine))))
+image:
+	$(ENGINE) build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD) --tag keyclash:$(VERSION) .
+
+image-test: $(DEVELOPMENT)
+	$(BIN)/python -m tests.image
+	$(BIN)/python -m pytest tests/image
 
 # Both servers at once; a difference is printed as a script. DIFF_SEED repeats a run, DIFF_RULES is none, others or observe.
 DIFF_CONVERSATIONS ?= 10000

@@ -1,9 +1,13 @@
 """A certificate for a proxy that was given none: an authority of its own, and a server certificate by it."""
 
 import ipaddress
+import os
 import socket
 import ssl
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,11 +32,8 @@ class Certificate:
     authority: bytes
 
     def load_into(self, context: ssl.SSLContext) -> None:
-        """Use this certificate in a server's context. The key is on disk only while the context reads it."""
-        with tempfile.TemporaryDirectory(prefix="keyclash-") as folder:
-            # The folder is for its owner only (0700).
-            path = Path(folder, "server.pem")
-            path.write_bytes(self.key + self.certificate + self.authority)
+        """Use this certificate in a server's context. Where the system can, the key is never on a disk."""
+        with _named_file(self.key + self.certificate + self.authority) as path:
             context.load_cert_chain(path)
 
 
@@ -64,6 +65,24 @@ def make_certificate() -> Certificate:
         key=server_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
         authority=authority.public_bytes(Encoding.PEM),
     )
+
+
+@contextmanager
+def _named_file(content: bytes) -> Iterator[Path]:
+    """Keep content in a file for the length of the block, as OpenSSL reads nothing else.
+
+    On Linux the file is one of memory: a container need not have a file system that can be written to.
+    """
+    if sys.platform == "linux":
+        with open(os.memfd_create("keyclash"), "wb") as file:  # noqa: PTH123  # it has no path
+            file.write(content)
+            file.flush()
+            yield Path(f"/proc/self/fd/{file.fileno()}")
+    else:
+        with tempfile.TemporaryDirectory(prefix="keyclash-") as folder:  # for its owner only (0700)
+            path = Path(folder, "server.pem")
+            path.write_bytes(content)
+            yield path
 
 
 def _make_key() -> rsa.RSAPrivateKey:
