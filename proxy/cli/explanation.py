@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from proxy.rules.match import Mismatch, RuleSet, mismatch, rule_for_insert
@@ -10,9 +10,11 @@ from proxy.rules.plan import Plan, plan
 from proxy.rules.rule import Action, AffectedRows, Rule, When
 from proxy.sql.dialect import Dialect
 from proxy.sql.form import Form
+from proxy.sql.head import head, heads_behind
 from proxy.sql.insert import Insert, Skip, recognise
 from proxy.sql.lexing import Lexing
 from proxy.sql.reason import explain_reason
+from proxy.sql.split import split
 
 _ANSI_QUOTES: Final = frozenset({"ANSI_QUOTES", "ANSI", "DB2", "MAXDB", "MSSQL", "ORACLE", "POSTGRESQL"})
 """The modes that are ANSI_QUOTES or hold it (MySQL and MariaDB manuals, SQL modes)."""
@@ -24,7 +26,7 @@ _WRAPPER: Final = textwrap.TextWrapper(
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One statement (its bytes), and all that decides what becomes of it; `modes` are the words of sql_mode."""
+    """One text (its bytes), and all that decides what becomes of it; `modes` are the words of sql_mode."""
 
     text: bytes
     rules: RuleSet
@@ -35,20 +37,43 @@ class Question:
 
 
 def explanation(question: Question) -> Iterator[str]:
-    """Explain a statement, line by line: headings begin at the margin, what is spliced in with + or -."""
+    """Explain a text, line by line: headings begin at the margin, what is spliced in with + or -."""
     lexing = Lexing(
         ansi_quotes=not _ANSI_QUOTES.isdisjoint(question.modes),
         no_backslash_escapes="NO_BACKSLASH_ESCAPES" in question.modes,
         charset_safe=True,
         utf8=True,
     )
+    spans = split(question.text, lexing)
+    if isinstance(spans, Skip) and _hides_insert(question.text):
+        yield "Statement"
+        yield from _passed_on(spans)
+        return
+    if isinstance(spans, Skip) or len(spans) == 1:
+        yield from _explain_one(question, lexing, "Statement")
+        return
+    for number, span in enumerate(spans, 1):
+        text = question.text[span.start : span.end]
+        yield from _explain_one(replace(question, text=text), lexing, f"Statement {number} of {len(spans)}")
+
+
+def _explain_one(question: Question, lexing: Lexing, heading: str) -> Iterator[str]:
     insert = recognise(question.text, lexing)
-    yield "Statement"
+    yield heading
     if isinstance(insert, Skip):
-        yield from _told(f"passed on as it is: {explain_reason(insert.reason)} ({insert.reason})")
+        yield from _passed_on(insert)
         return
     yield from _told(_described(insert))
     yield from _explain_rules(question, insert)
+
+
+def _hides_insert(text: bytes) -> bool:
+    """Tell whether there is an INSERT behind another statement."""
+    return head(text).verb not in ("insert", "load") and any(found.verb == "insert" for found in heads_behind(text))
+
+
+def _passed_on(skip: Skip) -> Iterator[str]:
+    yield from _told(f"passed on as it is: {explain_reason(skip.reason)} ({skip.reason})")
 
 
 def _described(insert: Insert) -> str:

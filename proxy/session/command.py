@@ -14,16 +14,24 @@ from proxy.sql.insert import Insert, Skip
 from proxy.sql.lexing import Lexing
 from proxy.sql.reason import Reason
 from proxy.sql.recognition import Recognition
+from proxy.wire import capabilities as cap
 from proxy.wire import commands
 from proxy.wire.execute import Execution
 from proxy.wire.framing import HEADER, frame
 
 if TYPE_CHECKING:
+    from proxy.session.batch import Batch
     from proxy.session.prepared import PreparedInsert
 
 
 HEAD: Final = 1024
 """How many bytes of a command are looked at to tell what it is."""
+_TRANSACTION: Final = cap.STATUS_AUTOCOMMIT | cap.STATUS_IN_TRANS
+
+
+def is_alone(status: int) -> bool:
+    """Tell by status flags whether no transaction is open, and the next statement will be one of its own."""
+    return status & _TRANSACTION == cap.STATUS_AUTOCOMMIT
 
 
 class Stage(Enum):
@@ -104,12 +112,17 @@ class Command:
         plan: what the rule in charge does.
         alone: no transaction is open, and the statement will be one of its own.
         retries: how often its statement was sent again after a deadlock.
+        skipped: the rule that has left its statement alone, which is counted once.
         rule_error: the error that its statement met in the first place, if it may be the rule's doing.
         conflicted: the conflict that the plan is to resolve.
+        batch: the text of several statements that it is; what is said of a statement is said of the one whose result
+            comes next.
+        opaque: its text holds several statements that are not told apart, or is too long for that to be known.
     """
 
     __slots__ = (
         "alone",
+        "batch",
         "blocked",
         "chunk",
         "code",
@@ -117,10 +130,12 @@ class Command:
         "ddl",
         "execution",
         "offset",
+        "opaque",
         "plan",
         "prepared",
         "retries",
         "rule_error",
+        "skipped",
         "stage",
         "started",
         "statement",
@@ -143,7 +158,10 @@ class Command:
         self.alone = False
         self.retries = 0
         self.rule_error = 0
+        self.skipped: Rule | None = None
         self.conflicted: Conflicted | None = None
+        self.batch: Batch | None = None
+        self.opaque = False
 
     @property
     def start(self) -> bytes:
@@ -170,10 +188,34 @@ class Command:
         """How its statement is sent: ``text`` or ``prepared``."""
         return "text" if self.code == commands.QUERY else "prepared"
 
+    def turn(
+        self, statement: Statement | None, stage: Stage, plan: Plan | None, skipped: Rule | None, *, alone: bool
+    ) -> None:
+        """Turn to another statement of the same text."""
+        self.statement = statement
+        self.stage = stage
+        self.plan = plan
+        self.alone = alone
+        self.blocked = None
+        self.retries = 0
+        self.rule_error = 0
+        self.skipped = skipped
+        self.conflicted = None
+
     def block(self, reason: Reason) -> None:
         """Let no other statement follow this one."""
         self.blocked = reason
         self.alone = False
+
+    @property
+    def answer_id(self) -> int:
+        """The sequence id of the first packet of the answer to its statement."""
+        return 1 if self.batch is None else self.batch.answer_id
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether its reply may be one that the client must not see as it is."""
+        return self.stage is not Stage.PLAIN or self.batch is not None
 
     @property
     def is_repeatable(self) -> bool:

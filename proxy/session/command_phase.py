@@ -11,14 +11,16 @@ client sends behind it waits until its own reply has. So a second statement is n
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from proxy.conflicts.attempt import Attempt
 from proxy.rules.match import rule_for_insert
 from proxy.session.auth import AuthRelay
+from proxy.session.batch import Batch, first_ruled, may_be_several, may_hold
 from proxy.session.client_stream import ClientStream, Pass
-from proxy.session.command import HEAD, Command, Stage, Statement
+from proxy.session.command import HEAD, Command, Stage, Statement, is_alone
 from proxy.session.fast_lane import (
     INSERT_START,
     INSERT_STARTS,
@@ -34,11 +36,13 @@ from proxy.session.reply_stream import ReplyStream
 from proxy.session.resolution import Pause, Resolver, Send, Wait, Who
 from proxy.session.settings import SessionSettings, Wires
 from proxy.session.trail import SHORT, Said, Trail
-from proxy.session.variables import Variables, is_compound
+from proxy.session.variables import Variables, is_compound, may_use
 from proxy.session.withheld import Withheld
 from proxy.sql.dialect import Dialect
 from proxy.sql.head import Head, head
 from proxy.sql.reason import Reason
+from proxy.sql.split import LIMIT
+from proxy.sql.statement import Skip
 from proxy.wire import capabilities as cap
 from proxy.wire import commands
 from proxy.wire.answers import EOF, ERR, parse_err, state_changes
@@ -56,7 +60,7 @@ _KEPT_TEXT: Final = 4096
 """How many bytes of a prepared INSERT's text are kept where no rules are for it."""
 _TAIL: Final = 1 << 16
 """How many bytes of a text's end are searched for RETURNING, which is the last clause."""
-_TRANSACTION: Final = cap.STATUS_AUTOCOMMIT | cap.STATUS_IN_TRANS
+_SEMICOLON: Final = ord(";")
 _NO_HEAD: Final = Head("other", None, None)
 _EXECUTES: Final = frozenset({commands.STMT_EXECUTE, commands.STMT_BULK_EXECUTE})
 _ON_STATEMENTS: Final = _EXECUTES | {
@@ -72,6 +76,7 @@ _WANTED: Final = tuple(
         commands.QUERY: HEAD,
         commands.STMT_PREPARE: HEAD,
         commands.INIT_DB: HEAD,
+        commands.SET_OPTION: 3,
         **dict.fromkeys(_ON_STATEMENTS, 5),
         **dict.fromkeys(_EXECUTES, HEAD),
     }.get(code, 1)
@@ -127,6 +132,7 @@ class CommandPhase:
         "_resolver",
         "_ruled",
         "_settings",
+        "_several",
         "_start_end",
         "_state_changed",
         "_statement_limit",
@@ -156,6 +162,7 @@ class CommandPhase:
         self._state_changed = cap.STATUS_SESSION_STATE_CHANGED if login.capabilities & cap.SESSION_TRACK else 0
         self._query_attributes = bool(login.capabilities & cap.QUERY_ATTRIBUTES)
         self._deprecate_eof = bool(login.capabilities & cap.DEPRECATE_EOF)
+        self._several = bool(login.capabilities & cap.MULTI_STATEMENTS)  # a text may hold several statements
         self._plain_starts = plain_starts(self._query_attributes, self._dialect.mariadb)
         self._insert_starts = INSERT_STARTS[self._query_attributes]
         self._start_end = HEADER + (6 if self._query_attributes else 4)
@@ -266,7 +273,9 @@ class CommandPhase:
     def _is_plain(self, code: int, data: bytes) -> bool:
         """Tell whether a chunk that is one whole command is of no interest."""
         if code == commands.QUERY:
-            return data[HEADER + 1 : self._start_end] in self._plain_starts
+            return data[HEADER + 1 : self._start_end] in self._plain_starts and not (
+                self._several and _SEMICOLON in data  # a byte is found in 16 ns
+            )
         return (
             code == commands.STMT_EXECUTE
             and not (self._watched and data[HEADER + 1 : HEADER + 5] in self._watched)
@@ -325,6 +334,8 @@ class CommandPhase:
         if code == commands.CHANGE_USER:
             return HEADER + self._bounded(length)
         need = HEADER + min(length, _WANTED[code])
+        if code == commands.QUERY and length <= LIMIT and self._takes_several() and self._settings.rules().rules:
+            need = HEADER + length  # rules may be for any of its statements
         if left >= need and length <= self._statement_limit:
             self._ruled = self._is_ruled(code, data, position)
         return HEADER + length if self._ruled else need
@@ -370,6 +381,7 @@ class CommandPhase:
         if self._ruled:
             return self._read_ruled(command, data[payload_at:end])
         if code == commands.QUERY:
+            command.opaque = self._several and end - payload_at > LIMIT
             verb = self._remember_verb(command)
             self._leave_trail(command, verb, data[position:end], whole=end <= len(data))
         elif code in _ON_STATEMENTS:
@@ -433,6 +445,8 @@ class CommandPhase:
             return Said(insert.statement.text, True, command.execution.payload, insert.parameters)
         if statement is not None:
             return Said(statement.text, whole=True)
+        if command.batch is not None:
+            return Said(command.batch.text, whole=True)
         if command.code in _EXECUTES:
             found = self._statements.get(self._client_number(statement_of(command.start)))
             if found is None:
@@ -467,15 +481,30 @@ class CommandPhase:
                 return False
             payload = data[start : start + HEAD]
             at = 1 if code == commands.STMT_PREPARE else self._text_offset(payload)
-            if at < 0 or not _may_be_insert(payload, at):
+            if at < 0:
                 return False
-            found = head(payload[at:])
-            if found.verb != "insert" and not (found.verb == "load" and code == commands.QUERY):
-                return False
-            if any(before.code == commands.INIT_DB or before.verb == "use" for before in self._pending):
-                return True  # it is looked at again when the schema is known
-            return bool(self._resolver.candidates(found, self._variables.schema))
+            if _may_be_insert(payload, at) and self._is_for_rules(found := head(payload[at:])):
+                return found.verb == "insert" or code == commands.QUERY
+            return code == commands.QUERY and self._takes_several() and self._holds_ruled(data, start)
         return code in _ON_STATEMENTS and self._is_on_ruled(code, data, position)
+
+    def _is_for_rules(self, found: Head) -> bool:
+        """Tell whether rules are for a statement that begins so, or may be."""
+        if found.verb not in _OFFERING_VERBS:
+            return False
+        if any(before.code == commands.INIT_DB or before.verb == "use" for before in self._pending):
+            return True  # it is looked at again when the schema is known
+        return bool(self._resolver.candidates(found, self._variables.schema))
+
+    def _takes_several(self) -> bool:
+        """Tell whether the server may take a text of several statements."""
+        return self._several or any(before.code == commands.SET_OPTION for before in self._pending)
+
+    def _holds_ruled(self, data: bytes, start: int) -> bool:
+        """Tell whether a text may hold an INSERT that rules are for behind another statement."""
+        length = int.from_bytes(data[start - HEADER : start - 1], "little")
+        text = data[start : start + length]
+        return len(text) == length and may_be_several(text) and may_hold(text, self._is_for_rules)
 
     def _is_on_ruled(self, code: int, data: bytes, position: int) -> bool:
         """Tell the same of a command on a prepared statement, whatever the rules in force by now."""
@@ -498,29 +527,69 @@ class CommandPhase:
             insert.long_data.add(payload)
             return b"" if insert.always else self._on_client_s(payload)
         self._from_client.hold()
-        command.alone = self._tracker.status & _TRANSACTION == cap.STATUS_AUTOCOMMIT
+        command.alone = is_alone(self._tracker.status)
         if command.code in _EXECUTES:
             return self._read_execute(command, payload)
         statement = self._statement(payload, 1 if command.code == commands.STMT_PREPARE else self._text_offset(payload))
         if command.code == commands.STMT_PREPARE:
             command.statement = statement
             return Pass.ON
-        self._withheld.active = statement.returning
-        self._trail.sent(statement.text, command.started)
-        first = self._resolver.first_text(command, statement)
+        command.statement = statement
+        if self._several and may_be_several(statement.text):
+            command.batch = Batch(statement, self._insert_in_batch, self._resolver.first_text)
+        else:
+            self._trail.sent(statement.text, command.started)
+        first = self._first_text(command, statement)
         if isinstance(first, Pause):
             self._pause(command)
             return b""
-        return Pass.ON if first is statement.text else statement.packets(first)
+        return Pass.ON if first is statement.text else (command.batch or statement).packets(first)
 
     def _statement(self, payload: bytes, at: int) -> Statement:
         text = payload[at:]
-        start = head(text[:HEAD])
+        return self._statement_of(payload[:at], text, head(text[:HEAD]))
+
+    def _statement_of(self, prefix: bytes, text: bytes, start: Head) -> Statement:
         schema = self._variables.schema
         candidates = self._resolver.candidates(start, schema)
         lexing, definite = self._variables.lexing(), not self._temporary
         returning = self._dialect.mariadb and b"returning" in text[-_TAIL:].lower()
-        return Statement(payload[:at], text, start, schema, candidates, lexing, definite, returning)
+        return Statement(prefix, text, start, schema, candidates, lexing, definite, returning)
+
+    def _insert_in_batch(self, text: bytes) -> Statement | None:
+        """Give the statement of a multi-statement text that stands here, if it is an INSERT that rules are for."""
+        start = head(text[:HEAD])
+        return (
+            self._statement_of(b"", text, start) if self._resolver.candidates(start, self._variables.schema) else None
+        )
+
+    def _first_text(self, command: Command, statement: Statement) -> bytes | Pause:
+        """Decide what is sent in the first place for a statement, or for the first one of several."""
+        if command.batch is not None:
+            first = command.batch.read_on(command)
+            if isinstance(first, Pause):
+                command.stage = Stage.UNSENT
+                return first
+            if isinstance(first, bytes):
+                self._from_backend.shift = command.batch.shift
+                self._withheld.active = command.statement is not None and command.statement.returning
+                return first
+            command.batch = None
+            if statement.head.verb == "insert":
+                self._trail.sent(statement.text, command.started)
+            if isinstance(first, Skip):
+                statement = self._opaque(command, statement, first)
+        self._withheld.active = statement.returning
+        return self._resolver.first_text(command, statement)
+
+    def _opaque(self, command: Command, whole: Statement, skip: Skip) -> Statement:
+        """Let a text whose statements cannot be told apart stand for the first INSERT in it that rules are for."""
+        command.opaque = True
+        self._remember_verb(command)
+        if whole.candidates:
+            return whole
+        ruled = first_ruled(whole.text, self._is_for_rules)
+        return whole if ruled is None else replace(self._statement_of(whole.prefix, whole.text, ruled), insert=skip)
 
     def _read_execute(self, command: Command, payload: bytes) -> bytes | Pass:
         """Read an EXECUTE of a prepared INSERT; what runs a rule's text in its place is returned."""
@@ -552,8 +621,10 @@ class CommandPhase:
         if statement is None:
             raise ProtocolError("a reply asks for a statement that is not there")
         if insert is None or execution is None:
+            if command.batch is not None:
+                command.batch.join()
             self._tracker.begin(commands.QUERY)
-            self._wires.to_backend(statement.packets(text))
+            self._wires.to_backend((command.batch or statement).packets(text))
             return
         number = insert.number_of(text)
         if number is None:
@@ -740,6 +811,8 @@ class CommandPhase:
             return self._read_auth_answer(self._auth, event, payload, sequence)
         if event is Event.LOCAL_INFILE:
             self._infile = True
+        elif event is Event.RESULT and command.batch is not None:
+            return self._read_result(command, command.batch, payload, sequence)
         elif event is Event.RESULT and self._may_be_several(command):
             self._forget(command)
         return self._read_end(command, payload, sequence, part) if event is Event.END else None
@@ -754,12 +827,12 @@ class CommandPhase:
         """Know nothing any more of what a text may have changed of which not everything was seen."""
         self._variables.forget()
         self._forget_tables()
-        if len(command.start) == HEAD or b"use" in command.start.lower():
+        if len(command.start) == HEAD or may_use(command.start):
             self._variables.schema = None
 
     def _lose_track(self, reason: str) -> bool:
         """Pass on what cannot be followed, unless the client would see what it must not; tell whether that is done."""
-        if self._auth is not None or self._preparing or (self._pending and self._pending[0].stage is not Stage.PLAIN):
+        if self._auth is not None or self._preparing or (self._pending and self._pending[0].is_followed):
             return False
         self.lost = reason
         self._relay()
@@ -777,9 +850,21 @@ class CommandPhase:
             self._finish()
         return True
 
+    def _read_result(self, command: Command, batch: Batch, payload: bytes, sequence: int) -> bytes:
+        """Read the packet that ends the result of one statement of several; the client gets it from here."""
+        answer = self._resolver.succeeded(command, payload, self._tracker.ok)
+        self._withheld.release()
+        self._withheld.send(frame(answer, sequence + batch.shift.by))
+        batch.next(command, sequence, self._tracker.status)
+        self._withheld.active = command.statement is not None and command.statement.returning
+        return b""
+
     def _read_end(self, command: Command, payload: bytes, sequence: int, part: Part) -> bytes | None:
         """Read the packet that ends a reply, of which it is this part."""
         self._infile = False
+        batch = command.batch
+        if batch is not None:
+            sequence += batch.shift.by
         if payload[0] != ERR:
             answer = self._read_success(command, payload)
         else:
@@ -789,10 +874,13 @@ class CommandPhase:
             answer = found
             if self._withheld.active and answer is not payload:  # it takes the place of all that was kept
                 self._withheld.drop()
-                sequence = 1
+                sequence = command.answer_id
         if command.ddl:
             self._forget_tables()
         self._finish()
+        if batch is not None:
+            self._from_backend.shift = None
+            return frame(answer, sequence)
         if command.stage.is_rules and sequence <= _FIRST_REPLY and payload[0] != EOF:
             return frame(answer, 1)  # the client has sent one packet, a rule's statement may have needed two
         return None if answer is payload else frame(answer, sequence)
@@ -803,7 +891,7 @@ class CommandPhase:
             command.block(Reason.RETURNING)  # the client has seen the beginning
         answer = self._resolver.failed(command, payload, *self._about(command))
         if isinstance(answer, bytes):
-            if command.statement is None:
+            if command.statement is None or command.opaque:
                 self._tracker.status = 0  # an error tells no flags, and a routine may have begun a transaction
             return answer
         self._withheld.drop()
@@ -842,14 +930,16 @@ class CommandPhase:
             self._run(command, answer.text)
         else:
             self._finish()
-            self._wires.to_client(frame(answer, 1))
+            self._from_backend.shift = None
+            self._wires.to_client(frame(answer, command.answer_id))
             self._release()
 
     def _send_first(self, command: Command) -> None:
         """Send a command that had to be read first."""
-        if command.statement is None:
+        statement = command.batch.whole if command.batch is not None else command.statement
+        if statement is None:
             raise ProtocolError("a command goes on that never was")
-        first = self._resolver.first_text(command, command.statement)
+        first = self._first_text(command, statement)
         if isinstance(first, Pause):
             self._pause(command)
         else:
@@ -871,6 +961,8 @@ class CommandPhase:
             self._variables.forget()
         elif command.code == commands.INIT_DB:
             self._variables.schema = command.start[1:].decode("utf-8", "surrogateescape")
+        elif command.code == commands.SET_OPTION:
+            self._several = command.start[1:] == b"\0\0"
         elif command.code == commands.RESET_CONNECTION:
             self._forget_statements()
             self._variables.forget()
@@ -912,6 +1004,8 @@ class CommandPhase:
         if command.code in _EXECUTES:
             found = self._statements.get(self._client_number(statement_of(command.start)))
             return (found.head, found.schema) if found else (_NO_HEAD, None)
+        if command.batch is not None:
+            return head(command.batch.text), self._variables.schema
         said = head(self._text_of(command)) if command.code == commands.QUERY else _NO_HEAD
         return said, self._variables.schema
 

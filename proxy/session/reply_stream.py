@@ -10,6 +10,7 @@ from proxy.session.withheld import Withheld
 from proxy.wire.errors import ProtocolError
 from proxy.wire.framing import HEADER
 from proxy.wire.replies import ReplyTracker
+from proxy.wire.sequence import Shift
 
 
 class ReplyStream:
@@ -25,9 +26,11 @@ class ReplyStream:
 
     Attributes:
         swallowing: nothing is passed on.
+        shift: raises the sequence ids of what is passed on, where a reply goes on with that to another command; what
+            `read` returns has the ids that the client is to see.
     """
 
-    __slots__ = ("_ended", "_lost", "_read", "_rest", "_send", "_tracker", "_withheld", "swallowing")
+    __slots__ = ("_ended", "_lost", "_read", "_rest", "_send", "_tracker", "_withheld", "shift", "swallowing")
 
     def __init__(
         self,
@@ -45,6 +48,7 @@ class ReplyStream:
         self._send = withheld.send
         self._rest = b""  # the start of a packet that must be read whole
         self.swallowing = False
+        self.shift: Shift | None = None
 
     @property
     def empty(self) -> bool:
@@ -96,12 +100,13 @@ class ReplyStream:
             self._send(rest)
 
     def _keep_back(self, data: bytes, start: int, position: int) -> int:
-        """Keep what comes before a packet, if it is to be kept, so that it can be dropped; return where to go on."""
-        if not self._withheld.active:
+        """Send what comes before a packet, if that may have it dropped or change the shift; return where to go on."""
+        if not self._withheld.active and self.shift is None:
             return start
         self._send_stretch(data, start, position)
         return position
 
     def _send_stretch(self, data: bytes, start: int, end: int) -> None:
         if start < end:
-            self._send(data if end - start == len(data) else data[start:end])
+            stretch = data if end - start == len(data) else data[start:end]
+            self._send(stretch if self.shift is None else self.shift.raised(stretch))

@@ -252,6 +252,8 @@ class Resolver:
     ) -> bytes | Send | Wait | Pause:
         """Answer a conflict that the client's own statement has met."""
         statement = command.statement
+        if command.opaque and statement is None:  # only the error itself tells which table it is about
+            head = replace(head, verb="insert", schema=None, table=conflicted.duplicate.table)
         candidates = statement.candidates if statement else self.candidates(head, schema)
         rule = rule_for_conflict(candidates, conflicted.duplicate.key) if _is_own(conflicted, head) else None
         outcome = Outcome.RETURNED
@@ -383,7 +385,9 @@ class Resolver:
         elif isinstance(made, Plan) and self._trips.is_tripped(rule.name):
             made = Skip(Reason.TRIPPED)
         if isinstance(made, Skip):
-            self._counters.skip(rule.name, made.reason)
+            if command.skipped is not rule:
+                self._counters.skip(rule.name, made.reason)
+                command.skipped = rule
             return None
         return made
 

@@ -30,6 +30,7 @@ _SET_SQL_MODE = re.compile(
 _ABOUT_CHARSET = re.compile(rb"names|char|collation", re.IGNORECASE)
 _ABOUT_SQL_MODE = re.compile(rb"sql_mode", re.IGNORECASE)
 _USE = re.compile(rb"\s*USE\s+(`(?:[^`]|``)+`|[\w$\x80-\xff]+)\s*;?\s*", re.IGNORECASE)
+_MAY_USE = re.compile(rb"\bUSE\b", re.IGNORECASE)
 # MariaDB's statements made of statements, outside routines, where nothing is restored at the end.
 _COMPOUND = re.compile(rb"\s*(?:\w+\s*:\s*)?(?:BEGIN\s+NOT\s+ATOMIC|IF|LOOP|WHILE|FOR|REPEAT|CASE)\b", re.IGNORECASE)
 # Modes that stand for several, ANSI_QUOTES among them.
@@ -145,6 +146,11 @@ class Variables:
 def is_compound(text: bytes) -> bool:
     """Tell whether a text is a compound statement of MariaDB's, which may hold a SET."""
     return _COMPOUND.match(text) is not None
+
+
+def may_use(text: bytes) -> bool:
+    """Tell whether a text may hold a USE anywhere."""
+    return _MAY_USE.search(text) is not None
 
 
 def _has_ansi_quotes(modes: bytes) -> bool:

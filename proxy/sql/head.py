@@ -4,6 +4,7 @@ It takes the text at its word: a versioned comment counts as executed, and doubl
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from proxy.sql.names import unquote
@@ -41,6 +42,9 @@ _HEAD = re.compile(
     + rb")" + _NAME + rb"(?:" + _GAP + rb"\." + _GAP + _NAME + rb")?+|([A-Z_]++))",
     re.IGNORECASE | re.DOTALL,
 )  # fmt: skip
+
+# A `;` that an INSERT may stand behind, for all that its next byte tells.
+_BEFORE = re.compile(rb";(?=[\t-\r\x20]*+[I/#*\-])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +84,11 @@ def head(text: bytes) -> Head:
     if second is None:
         return Head(verb, None, unquote(first))
     return Head(verb, unquote(first), unquote(second))
+
+
+def heads_behind(text: bytes) -> Iterator[Head]:
+    """Look at what may be an INSERT in a multi-statement text, but for what it begins with.
+
+    What is in a string or in a comment may count as one, too.
+    """
+    return (head(text[mark.end() : mark.end() + _LOOK]) for mark in _BEFORE.finditer(text))

@@ -58,7 +58,7 @@ _WORDS = {
     Reason.RETURNING: "only MariaDB knows INSERT ... RETURNING; there, rows of it were on their way already",
     Reason.ROW_ALIAS: "the statement already names its new row with AS",
     Reason.SELF_SELECT: "the INSERT ... SELECT reads a table under the name of the one it inserts into",
-    Reason.MULTI_STATEMENT: "the text holds several statements, for which only rules with when: always can do anything",
+    Reason.MULTI_STATEMENT: "the text holds several statements, and one of them may change how others read",
     Reason.PREPARED: "the statement is prepared",
     Reason.LOAD_DATA: "LOAD DATA takes only replace, or with LOCAL ignore, with when: always and for any key",
     Reason.CHARSET: "how the text reads depends on the character set of the connection",

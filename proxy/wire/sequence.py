@@ -89,3 +89,28 @@ class Sequencer:
                 patched = patched or bytearray(data)
                 patched[at] = wanted
         return data if patched is None else bytes(patched)
+
+
+class Shift:
+    """Raises the ids of a stream of packets, so that they go on from where those of another one have ended.
+
+    Attributes:
+        by: by how much; it may change between two packets.
+    """
+
+    __slots__ = ("_headers", "by")
+
+    def __init__(self) -> None:
+        self._headers = Headers()
+        self.by = 0
+
+    def raised(self, data: bytes) -> bytes:
+        """Return bytes of the stream with their ids raised."""
+        if not self.by:
+            for _ in self._headers.walk(data):
+                pass
+            return data
+        patched = bytearray(data)
+        for at in self._headers.walk(data):
+            patched[at] = (data[at] + self.by) & LAST
+        return bytes(patched)

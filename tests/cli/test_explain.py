@@ -132,7 +132,9 @@ def test_hints(rules: Path) -> None:
     [
         ("SELECT 1", "not_insert"),
         ("INSERT IGNORE INTO t VALUES (1)", "ignore"),
-        ("INSERT INTO t SELECT 1; SELECT 2", "multi_statement"),
+        ("INSERT INTO t SELECT 1; USE u", "multi_statement"),
+        ("SET NAMES gbk; INSERT INTO t (a) VALUES (1)", "multi_statement"),
+        ("DO 1; INSERT INTO t (a) VALUES ('1)", "unterminated"),
         ("INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE a = 1", "on_duplicate"),
     ],
 )
@@ -141,6 +143,17 @@ def test_a_statement_that_is_passed_on_says_why_and_is_no_failure(text: str, rea
     assert list(found) == ["Statement"]
     assert found["Statement"][0].startswith("  passed on as it is: ")
     assert found["Statement"][-1].endswith(f"({reason})")
+
+
+def test_each_statement_of_a_text() -> None:
+    found = sections("BEGIN; INSERT INTO shop.users (email) VALUES ('a'); INSERT INTO nothing VALUES (1); COMMIT")
+    assert [heading for heading in found if heading.startswith("Statement")] == [
+        f"Statement {number} of 4" for number in (1, 2, 3, 4)
+    ]
+    assert found["Statement 1 of 4"][-1].endswith("(not_insert)")
+    assert found["Statement 2 of 4"] == ["  INSERT ... VALUES into shop.users: columns email; 1 row"]
+    second = found["After a conflict on the key ux_email (rule signup-email)"]
+    assert second[0].startswith("   INSERT INTO shop.users (email) VALUES ('a') AS new ON DUPLICATE KEY UPDATE")
 
 
 def test_the_sql_mode_decides_what_double_quotes_are() -> None:

@@ -6,12 +6,13 @@ do wrong (16: no retry after a deadlock, 19: long data, 20: pipelines) is tested
 
 import pytest
 
-from proxy.rules.batch import Batch, plan_batch
 from proxy.rules.plan import Plan
 from proxy.rules.rule import When
 from proxy.sql.insert import Skip, recognise
 from proxy.sql.lexing import Lexing
 from proxy.sql.reason import Reason
+from proxy.sql.span import Span
+from proxy.sql.split import split
 from tests.rules.making import PLAIN, planned, rule, skipped
 from tests.rules.real import Table
 from tests.servers.accounts import AccountMaker
@@ -123,10 +124,9 @@ def test_trap_04_the_values_are_the_clients_bytes(table: Table, value: bytes) ->
 def test_trap_05_several_statements(t: Table) -> None:
     text = b"INSERT INTO t (a, v) VALUES (1, 5); INSERT INTO t (a) VALUES (2)"
     assert recognise(text, PLAIN) == Skip(Reason.MULTI_STATEMENT)
-    found = plan_batch(text, PLAIN, lambda head: (rule("ignore", when=When.ALWAYS),), t.dialect)
-    assert isinstance(found, Batch)
-    assert found.statement.count(b"ON DUPLICATE") == 2
-    assert plan_batch(text, PLAIN, lambda head: (KEEP,), t.dialect) == Skip(Reason.MULTI_STATEMENT)
+    assert split(text, PLAIN) == (Span(0, 34), Span(35, len(text)))
+    assert split(b"SET NAMES gbk; " + text, PLAIN) == Skip(Reason.MULTI_STATEMENT)
+    assert t.run(text).error == 1064, "the session asks for multi-statements first"
 
 
 def test_trap_06_the_placeholders_stay(t: Table) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from proxy.sql.head import VERBS, Head, head
+from proxy.sql.head import VERBS, Head, head, heads_behind
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,15 @@ def test_only_known_verbs_become_labels() -> None:
 def test_every_cut_is_answered(text: bytes) -> None:
     for end in range(len(text)):
         assert head(text[:end]).verb in VERBS | {"other"}
+
+
+def test_what_may_be_an_insert_behind_another_statement() -> None:
+    text = b"DO 1; INSERT INTO t VALUES (1);;\n/* x */insert `s`.u SET a = ';INSERT q'; IF 1; SELECT 1;-- x\nINSERT w"
+    found = [each for each in heads_behind(text) if each.verb == "insert"]
+    assert found == [
+        Head("insert", None, "t"),
+        Head("insert", "s", "u"),
+        Head("insert", None, "q"),
+        Head("insert", None, "w"),
+    ]
+    assert list(heads_behind(b"INSERT INTO t VALUES (1); SELECT 1; UPDATE t SET a = 1")) == []

@@ -5,7 +5,7 @@ import pytest
 from proxy.sql.insert import Skip
 from proxy.sql.lexing import Lexing
 from proxy.sql.reason import Reason
-from proxy.sql.split import LIMIT, split
+from proxy.sql.split import LIMIT, MOST, Splitting, split
 from tests.sql.texts import KNOWN, NO_ESCAPES, UNKNOWN
 
 
@@ -91,6 +91,7 @@ def test_what_may_change_how_the_rest_reads_is_not_split(first: bytes) -> None:
         (b"SELECT @a := 1; SELECT 2", KNOWN, Reason.ASSIGNMENT),
         (b"SELECT 1\x00; SELECT 2", KNOWN, Reason.MALFORMED),
         (b"SELECT 1; " + b" " * LIMIT, KNOWN, Reason.TOO_LARGE),
+        (b";" * (MOST + 1), KNOWN, Reason.TOO_LARGE),
     ],
 )
 def test_left_alone(text: bytes, lexing: Lexing, wanted: Reason) -> None:
@@ -101,3 +102,13 @@ def test_backslashes_decide_where_a_statement_ends() -> None:
     text = b"SELECT '\\'; SELECT '2'"
     assert pieces(text, NO_ESCAPES) == [b"SELECT '\\'", b" SELECT '2'"]
     assert reason(text) is Reason.UNTERMINATED
+
+
+def test_a_long_text_is_split_in_steps() -> None:
+    text = b"DO (1);" * 3000
+    splitting = Splitting(text, KNOWN)
+    steps = 1
+    while (found := splitting.step()) is None:
+        steps += 1
+    assert found == split(text, KNOWN)
+    assert steps > 10

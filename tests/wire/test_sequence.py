@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.wire.framing import HEADER, MAX_PAYLOAD, frame
-from proxy.wire.sequence import Headers, Sequencer
+from proxy.wire.sequence import Headers, Sequencer, Shift
 
 REPLY = frame(b"\x01", 7) + frame(b"x" * 300, 8) + frame(b"", 9) + frame(b"\xfe\0\0\2\0", 10)
 
@@ -64,3 +64,17 @@ def test_ids_come_round_within_a_long_upload() -> None:
     sequencer.received(frame(b"\xfbfile", 1))
     sent = b"".join(frame(b"1,2\n", number & 0xFF) for number in range(2, 300))
     assert sequencer.renumbered(sent) == sent
+
+
+@pytest.mark.parametrize("cut", range(len(REPLY) + 1))
+def test_a_shift_raises_every_id(cut: int) -> None:
+    shift = Shift()
+    shift.by = 250
+    assert ids(shift.raised(REPLY[:cut]) + shift.raised(REPLY[cut:])) == [1, 2, 3, 4]
+
+
+def test_a_shift_may_change_between_packets() -> None:
+    shift = Shift()
+    assert shift.raised(REPLY) is REPLY
+    shift.by = 3
+    assert ids(shift.raised(REPLY)) == [10, 11, 12, 13]
