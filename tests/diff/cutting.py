@@ -57,5 +57,5 @@ def cutting() -> Iterator[Knife]:
             for piece in pieces(data, knife.backend):
                 super().backend_data(piece)
 
-    with patch("proxy.run.supervisor.Session", CutSession):
+    with patch("proxy.run.worker.Session", CutSession):
         yield knife
