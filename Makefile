@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	command -v $$python >/dev/null 2>&1 \
 	&& $$python -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' && echo $$python && break; done)
 
-.PHONY: help install demo image image-test test races matrix diff check bench format lock clean
+.PHONY: help install demo image image-test compose monitoring test races matrix diff check bench format lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,8 @@ help:
 	@echo "make test      install with the tools, fetch real servers, then check and run every test"
 	@echo "make image     build the container image keyclash:VERSION with docker, podman or buildah"
 	@echo "make image-test  build and run it without any of them, on a stand-in for its base"
+	@echo "make compose   run keyclash, MySQL, Prometheus and Grafana with docker compose"
+	@echo "make monitoring  hold rules and dashboard to a real Prometheus that scrapes a real proxy"
 	@echo "make diff      hold DIFF_CONVERSATIONS=10000 generated conversations per server with and without the proxy"
 	@echo "make matrix    hold every case of the matrix of statements and rules against the model, not a sixth of them"
 	@echo "make races     let eight clients race, RACE_SECONDS=30 for each action on each server"
@@ -39,6 +41,7 @@ test: check
 	$(BIN)/python -m tests.servers fetch
 	$(BIN)/python -m tests.clients
 	$(BIN)/python -m tests.image
+	$(BIN)/python -m tests.prometheus
 	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --cov --cov-report=term
 
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
@@ -49,6 +52,20 @@ image:
 image-test: $(DEVELOPMENT)
 	$(BIN)/python -m tests.image
 	$(BIN)/python -m pytest tests/image
+
+# The containers' users are others than this one, so the files are for everybody: it is the folder that is not.
+SECRETS = config/secrets/mysql-root-password config/secrets/grafana-password
+$(SECRETS):
+	@chmod 700 config/secrets
+	head -c 24 /dev/urandom | base64 | tr -d '\n' > $@
+
+compose: $(SECRETS)
+	docker compose --file config/compose.yaml up --build
+
+monitoring: $(DEVELOPMENT)
+	$(BIN)/python -m tests.servers fetch
+	$(BIN)/python -m tests.prometheus
+	$(BIN)/python -m pytest tests/prometheus
 
 # Both servers at once; a difference is printed as a script. DIFF_SEED repeats a run, DIFF_RULES is none, others or observe.
 DIFF_CONVERSATIONS ?= 10000

@@ -1,11 +1,28 @@
 """Label values that are valid UTF-8 and come from a closed set wherever a client could invent them."""
 
+from enum import StrEnum
 from typing import NamedTuple
 
 from proxy.conflicts.conflict import Cause, Conflict, Outcome
 from proxy.sql.head import VERBS
 
 OTHER = "__other__"
+
+
+class Result(StrEnum):
+    """How a session ended: the label of keyclash_sessions_total."""
+
+    QUIT = "quit"
+    CLIENT_CLOSED = "client_closed"
+    BACKEND_CLOSED = "backend_closed"
+    BACKEND_UNREACHABLE = "backend_unreachable"
+    LOGIN_REFUSED = "login_refused"
+    LOGIN_TIMEOUT = "login_timeout"
+    INSECURE_TRANSPORT = "insecure_transport"
+    PASSTHROUGH = "passthrough"
+    MALFORMED = "malformed"
+    UNTRACKED = "untracked"
+    FAILED = "failed"
 
 
 class ConflictLabels(NamedTuple):

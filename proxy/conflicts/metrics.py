@@ -21,6 +21,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from proxy.conflicts.counters import BUCKETS, Counters, Durations
+from proxy.conflicts.labels import Result
 from proxy.wire.commands import NAMES
 
 BOUNDS = (*(repr(2**power / 1e6) for power in range(BUCKETS)), "+Inf")
@@ -53,10 +54,7 @@ _HELP = {
     "keyclash_command_duration_seconds": "Time from a command's last byte to the end of its reply.",
     "keyclash_resolution_duration_seconds": "Time that a client waited longer because of a second statement.",
     "keyclash_sessions": "Client connections that are open now.",
-    "keyclash_sessions_total": (
-        "Client connections that have ended. result: quit, client_closed, backend_closed, backend_unreachable, "
-        "login_refused, login_timeout, insecure_transport, passthrough, malformed, untracked or failed."
-    ),
+    "keyclash_sessions_total": f"Client connections that have ended. result: {', '.join(Result)}.",
     "keyclash_bytes": "Bytes of the clients' conversations. direction: received (from clients) or sent (to clients).",
     "keyclash_config_last_reload_successful": "1 if the last attempt to load the configuration succeeded, else 0.",
     "keyclash_config_last_reload_success_timestamp_seconds": (
@@ -130,8 +128,9 @@ def _session_families(counters: Counters, openmetrics: bool) -> Iterator[Metric]
         ended = UnknownMetricFamily("keyclash_sessions_total", _HELP["keyclash_sessions_total"], labels=("result",))
     else:
         ended = CounterMetricFamily("keyclash_sessions", _HELP["keyclash_sessions_total"], labels=("result",))
-    for result, count in counters.sessions_total.items():
-        ended.add_metric((result,), count)
+    # All of them from the start: nobody can see a series grow that begins at 1.
+    for result in Result:
+        ended.add_metric((result,), counters.sessions_total.get(result, 0))
     yield ended
 
 

@@ -12,8 +12,9 @@ from enum import Enum, auto
 from typing import Final
 
 from proxy.config import BackendCompression, BackendTlsMode, ClientTlsMode, CompressionAlgorithm
+from proxy.conflicts.labels import Result
 from proxy.session.auth import AuthRelay, AuthTerms
-from proxy.session.settings import Result, SessionSettings, Wires
+from proxy.session.settings import SessionSettings, Wires
 from proxy.wire import capabilities as cap
 from proxy.wire.answers import ERR, err, parse_ok
 from proxy.wire.compression import ZSTD_LEVEL

@@ -1,9 +1,10 @@
 """One session, as the floor of the sockets sees it."""
 
+from proxy.conflicts.labels import Result
 from proxy.session.command_phase import CommandPhase
 from proxy.session.compressed import CompressedPhase
 from proxy.session.login_phase import Agreed, LoginPhase
-from proxy.session.settings import Result, SessionSettings, Wires
+from proxy.session.settings import SessionSettings, Wires
 from proxy.wire.errors import ProtocolError
 
 

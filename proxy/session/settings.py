@@ -1,8 +1,7 @@
-"""What a session is handed, and the words for its end."""
+"""What a session is handed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
 from proxy.config import BackendTlsMode, ClientTlsMode, Compression, Limits
@@ -56,22 +55,6 @@ class Tables(Protocol):
 
     def forget(self, schema: str | None = None, table: str | None = None) -> None:
         """Drop what is known, of all schemas or tables if none is named."""
-
-
-class Result(StrEnum):
-    """How a session ended; the label of ``keyclash_sessions_total``."""
-
-    QUIT = "quit"
-    CLIENT_CLOSED = "client_closed"
-    BACKEND_CLOSED = "backend_closed"
-    BACKEND_UNREACHABLE = "backend_unreachable"
-    LOGIN_REFUSED = "login_refused"
-    LOGIN_TIMEOUT = "login_timeout"
-    INSECURE_TRANSPORT = "insecure_transport"
-    PASSTHROUGH = "passthrough"
-    MALFORMED = "malformed"
-    UNTRACKED = "untracked"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
