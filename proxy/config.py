@@ -363,7 +363,8 @@ class ProxyConfig:
     """The whole of config/proxy.yaml; without `rules` every conflict is only seen, counted and explained.
 
     Without `lookup` no definition is read, and rules that need one say so. `listen` and `backend` are one address or
-    several; backends are tried in their order.
+    several; backends are tried in their order. `drain_timeout`: seconds that sessions may take to come to rest when the
+    proxy stops.
     """
 
     __pydantic_config__ = FORBID
@@ -375,6 +376,7 @@ class ProxyConfig:
     proxy_protocol: ProxyProtocol = field(default_factory=ProxyProtocol)
     backend_proxy_protocol: ProxyProtocolVersion = ProxyProtocolVersion.OFF
     rules: Path | None = None
+    drain_timeout: Seconds = 30.0
     client_tls: ClientTls = field(default_factory=ClientTls)
     backend_tls: BackendTls = field(default_factory=BackendTls)
     compression: Compression = field(default_factory=Compression)

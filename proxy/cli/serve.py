@@ -41,8 +41,8 @@ def serve(
 ) -> None:
     """Run the proxy until SIGTERM or SIGINT. Options stand above what the proxy's file says.
 
-    The first signal lets busy sessions come to rest for a few seconds, a second one cuts them off. SIGHUP reads the
-    files again, and so does a change of one of them.
+    The first signal lets sessions come to rest, for as long as drain_timeout says; a second one cuts them off.
+    SIGHUP reads the files again, and so does a change of one of them.
 
     \b
     Exit code 0: stopped by a signal.

@@ -22,6 +22,7 @@ class Result(StrEnum):
     PASSTHROUGH = "passthrough"
     MALFORMED = "malformed"
     UNTRACKED = "untracked"
+    SHUTDOWN = "shutdown"
     FAILED = "failed"
 
 

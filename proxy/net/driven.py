@@ -19,6 +19,13 @@ class DrivenSession(Protocol):
         """Whether no reply is due and nothing of the client's waits, so that an end now would break nothing off."""
 
     @property
+    def at_rest(self) -> bool:
+        """Whether the conversation is idle and no transaction is open."""
+
+    def asks_whether_alive(self, data: bytes) -> bool:
+        """Whether these bytes of the client's only ask whether the connection is still good."""
+
+    @property
     def answered(self) -> bool:
         """Whether no reply is due, so that the backend may hear of the client's end at once."""
 
@@ -54,6 +61,9 @@ class DrivenSession(Protocol):
 
     def failed(self, reason: str) -> None:
         """End: something went wrong on the proxy's side. Does nothing when the session has ended."""
+
+    def shut_down(self, tell: bool) -> None:
+        """End: the proxy shuts down; tell: by the server's error for that. Does nothing when the session has ended."""
 
     def login_timed_out(self) -> None:
         """End: the client has not logged in within the time limit."""

@@ -9,7 +9,7 @@ import structlog
 from proxy.config import Address, Endpoint, Network, UnixAddress
 from proxy.net.client import Client
 from proxy.net.door import Door, Entrance
-from proxy.net.pair import OpenSession, Pair, PairSettings
+from proxy.net.pair import Manners, OpenSession, Pair, PairSettings
 from proxy.net.unix_socket import UnixSocket, bind
 
 _log = structlog.get_logger(__name__)
@@ -36,6 +36,7 @@ class Listener:
         self._socket_mode = socket_mode
         self._entrances: list[Entrance] = []
         self._pairs: set[Pair] = set()
+        self._manners: Manners | None = None
         self._all_ended = asyncio.Event()
         self._all_ended.set()
         self._servers: list[asyncio.Server] = []
@@ -80,11 +81,19 @@ class Listener:
         for entrance in self._entrances:
             entrance.close()
 
-    async def drain(self) -> None:
-        """Accept no more, close every pair as soon as it is idle; returns when all are gone."""
+    async def drain(self, manners: Manners) -> None:
+        """Accept no more, let every pair leave; returns when all are gone."""
+        self._manners = manners
         self.stop_accepting()
         for pair in self.pairs:
-            pair.close_when_idle()
+            pair.leave(manners)
+        await self._all_ended.wait()
+
+    async def shut_down(self) -> None:
+        """Accept no more, tell all who can be told that it is over; returns when all connections are closed."""
+        self.stop_accepting()
+        for pair in self.pairs:
+            pair.shut_down()
         await self._all_ended.wait()
 
     async def close(self) -> None:
@@ -115,6 +124,8 @@ class Listener:
             return None
         self._pairs.add(pair)
         self._all_ended.clear()
+        if self._manners is not None:  # it was on its way when the last socket was closed
+            pair.leave(self._manners)
         return pair
 
     def _refuse(self, transport: asyncio.Transport, client: Client, reason: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeAlias
 
 import structlog
@@ -21,6 +22,8 @@ _log = structlog.get_logger(__name__)
 
 _TLS_FAREWELL: Final = 0.5
 """Seconds to wait for the peer's close_notify: an idle client reads it only when it next wants something."""
+_FAREWELL: Final = 1.0
+"""Seconds to wait for the end of a client that is told that the proxy shuts down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,17 @@ class PairSettings:
     half_closed_timeout: float = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How sessions are ended that are not to be broken off; seconds.
+
+    quiet: after which a client at rest is taken to want nothing just now. patience: after which it is told to leave.
+    """
+
+    quiet: float
+    patience: float
+
+
 class Pair:
     """Feeds a session with what its two connections receive, and is the `Wires` that the session writes to.
 
@@ -80,6 +94,10 @@ class Pair:
         "_closing",
         "_ended",
         "_greeted",
+        "_heard",
+        "_impatient",
+        "_leaving",
+        "_lingers",
         "_login",
         "_loop",
         "_on_end",
@@ -111,6 +129,10 @@ class Pair:
         self._login = True
         self._tasks: set[asyncio.Task[None]] = set()
         self._awaited: tuple[Callable[[], bool], Callable[[], None]] | None = None
+        self._leaving: asyncio.TimerHandle | None = None
+        self._impatient: asyncio.TimerHandle | None = None
+        self._heard = False
+        self._lingers = False
         limits = settings.limits
         self._trying: Backend | None = None
         self._chosen: Backend | None = None
@@ -174,12 +196,18 @@ class Pair:
         """Send what waits in both directions, for so long as the flush may take, then close both connections."""
         if not self._closing:
             self._closing = True
-            self._set_timer(self._settings.flush_timeout, self.abort)
+            for timer in (self._leaving, self._impatient):
+                if timer is not None:
+                    timer.cancel()
+            self._set_timer(_FAREWELL if self._lingers else self._settings.flush_timeout, self.abort)
             for task in self._tasks - {asyncio.current_task()}:
                 task.cancel()
             self._client_reader.feed_to(discard)
             self._backend_reader.feed_to(discard)
-            self._client.close()
+            # What the client has on its way would make a socket that is closed break the line, and what was said last
+            # might never be read: it is told that nothing more comes, and then it has its turn to close.
+            if not (self._lingers and self._client.end_writing()):
+                self._client.close()
             self._backend.close()
         self._check_end()
 
@@ -192,9 +220,25 @@ class Pair:
         self._client.abort()
         self._backend.abort()
 
-    def close_when_idle(self) -> None:
-        """Close as soon as no reply is due."""
-        self._do_when(self._is_idle, self.close)
+    def leave(self, manners: "Manners") -> None:
+        """End the session where it hurts its client least.
+
+        At rest it is closed without a word, as the servers do: when its client has been quiet, or instead of an answer
+        to the question whether the connection is still good. So a pool finds it out before it sends a statement. A
+        client that never rests nor asks is told at its next rest, once patience is over.
+        """
+        if self._closing or self._leaving is not None:
+            return
+        self._heard = True
+        self._leaving = self._loop.call_later(manners.quiet, self._end_if_quiet, manners.quiet)
+        self._impatient = self._loop.call_later(manners.patience, self._lose_patience)
+        self._client_reader.feed_to(self._client_data_leaving)
+
+    def shut_down(self, tell: bool = True) -> None:
+        """End the session because the proxy ends; tell: with the server's error for that, unless a reply is due."""
+        self._lingers = True
+        self._tell(partial(self._session.shut_down, tell))
+        self.close()
 
     def refuse(self, reason: str) -> None:
         """End the session because of what the client sent, or did not send, before it."""
@@ -272,7 +316,8 @@ class Pair:
         if self._closing or isinstance(self._client_reader, BulkReader):
             return
         begun = self._client_reader.take()
-        self._client_reader = reader = BulkReader(self._client, self._session.client_data)
+        feed = self._session.client_data if self._leaving is None else self._client_data_leaving
+        self._client_reader = reader = BulkReader(self._client, feed)
         self._client.set_reader(reader)
         if begun:
             reader.data_received(begun)
@@ -368,8 +413,27 @@ class Pair:
         if not self._backend.end_writing():
             self._client_lost("connection closed")
 
-    def _is_idle(self) -> bool:
-        return self._session.idle
+    def _client_data_leaving(self, data: bytes) -> None:
+        self._heard = True
+        if self._session.asks_whether_alive(data):
+            self.shut_down(tell=False)
+        else:
+            self._session.client_data(data)
+
+    def _end_if_quiet(self, seconds: float) -> None:
+        if self._session.at_rest and not self._heard:
+            self.shut_down(tell=False)
+        else:
+            self._heard = False
+            self._leaving = self._loop.call_later(seconds, self._end_if_quiet, seconds)
+
+    def _lose_patience(self) -> None:
+        if self._leaving is not None:
+            self._leaving.cancel()
+        self._do_when(self._is_at_rest, self.shut_down)
+
+    def _is_at_rest(self) -> bool:
+        return self._session.at_rest
 
     def _is_answered(self) -> bool:
         return self._session.answered

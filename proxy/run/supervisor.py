@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final
 
 import structlog
 
@@ -28,9 +27,6 @@ from proxy.run.watch import watch
 from proxy.run.worker import Worker
 
 _log = structlog.get_logger(__name__)
-
-DRAIN_TIMEOUT: Final = 5.0
-"""Seconds that busy sessions may take to become idle once the proxy stops."""
 
 
 class Running:
@@ -113,18 +109,14 @@ class Running:
         """Read the files again; all of it takes effect, or nothing does. why: for the log."""
         return await self._reloader.reload(why)
 
-    async def stop(self, drain_timeout: float = DRAIN_TIMEOUT) -> None:
-        """Accept no more, close each session as soon as it is idle and all that are left after so many seconds."""
+    async def stop(self, drain_timeout: float | None = None) -> None:
+        """Accept no more, end each session at rest and all that are left after so many seconds; None: as configured."""
         self.draining = True
         if self._watch is not None:
             self._watch.cancel()
             with suppress(asyncio.CancelledError):
                 await self._watch
-        try:
-            async with asyncio.timeout(drain_timeout):
-                await self.worker.listener.drain()
-        except TimeoutError:
-            _log.warning("sessions closed that were not idle", sessions=len(self.worker.listener.pairs))
+        await self.worker.drain(self._policy.config.drain_timeout if drain_timeout is None else drain_timeout)
         await self.worker.close()
         await self._admin.stop()
 

@@ -1,8 +1,10 @@
 """The data path of one process: its listener, its sessions, and what they share."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final
 
 import structlog
 
@@ -11,7 +13,7 @@ from proxy.conflicts.counters import Counters
 from proxy.conflicts.journal import Journal
 from proxy.conflicts.recorder import Recorder
 from proxy.net.listener import Listener
-from proxy.net.pair import Pair
+from proxy.net.pair import Manners, Pair
 from proxy.rules.match import RuleSet
 from proxy.rules.table import Missing, Table
 from proxy.rules.trips import Trips
@@ -21,6 +23,11 @@ from proxy.session import Session, SessionSettings
 from proxy.sql.patterns import warm_up
 
 _log = structlog.get_logger(__name__)
+
+QUIET: Final = 0.5
+"""Seconds for which a client at rest must have been quiet to be disconnected while the proxy drains."""
+PATIENCE: Final = 0.5
+"""The part of the time to drain after which the others are told at their next rest."""
 
 
 class Worker:
@@ -88,6 +95,15 @@ class Worker:
         for pair in self.listener.pairs:
             session = self._opened[pair]
             yield SessionView(session.thread_id, session.user, pair.client.address, session.idle)
+
+    async def drain(self, seconds: float) -> None:
+        """Accept no more and end all sessions within this time, each where it hurts its client least."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.listener.drain(Manners(QUIET, seconds * PATIENCE))
+        except TimeoutError:
+            _log.warning("sessions closed that were not at rest", sessions=len(self.listener.pairs))
+            await self.listener.shut_down()
 
     async def close(self) -> None:
         """Close all that is left."""

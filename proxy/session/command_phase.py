@@ -60,6 +60,9 @@ _KEPT_TEXT: Final = 4096
 """How many bytes of a prepared INSERT's text are kept where no rules are for it."""
 _TAIL: Final = 1 << 16
 """How many bytes of a text's end are searched for RETURNING, which is the last clause."""
+_AUTOCOMMIT: Final = cap.STATUS_AUTOCOMMIT
+_IN_TRANS: Final = cap.STATUS_IN_TRANS
+_CURSOR: Final = cap.STATUS_CURSOR_EXISTS | cap.STATUS_LAST_ROW_SENT
 _SEMICOLON: Final = ord(";")
 _NO_HEAD: Final = Head("other", None, None)
 _EXECUTES: Final = frozenset({commands.STMT_EXECUTE, commands.STMT_BULK_EXECUTE})
@@ -85,6 +88,8 @@ _WANTED: Final = tuple(
 _DDL_VERBS: Final = frozenset({"create", "alter", "drop", "rename", "truncate"})
 _CHANGING_VERBS: Final = frozenset({"set", "execute"})  # of prepared statements
 _OFFERING_VERBS: Final = frozenset({"insert", "load"})
+_BEGINS_NOTHING: Final = _DDL_VERBS | {"select", "insert", "update", "delete", "replace", "load", "show", "use"}
+"""What leaves no transaction behind when it fails outside of one."""
 _REMEMBERED_VERBS: Final = frozenset({"set", "use", "call", "execute"})
 
 
@@ -206,6 +211,12 @@ class CommandPhase:
         return not self._pending and self._from_client.empty
 
     @property
+    def at_rest(self) -> bool:
+        """Whether no reply is due, no transaction is open and no cursor, as far as the server's flags tell."""
+        status = self._tracker.status
+        return self.idle and not status & _IN_TRANS and status & _CURSOR != cap.STATUS_CURSOR_EXISTS
+
+    @property
     def answered(self) -> bool:
         """Whether the backend waits for the client: for a command, a file, or the next step of a login."""
         return not self._pending or self._infile or self._auth is not None
@@ -243,6 +254,15 @@ class CommandPhase:
         if self._from_client.held and not self._from_client.empty:
             self._wires.hold_client()  # only now: most clients wait for the reply
 
+    def tell(self, error: bytes) -> None:
+        """Answer what the client will send next, if it waits for nothing now; error: the payload of an ERR packet."""
+        # With the sequence id of a reply all drivers read it as one; unasked, with 0, some take it for a broken line.
+        self._wires.to_client(frame(error, 1))
+
+    def quit(self) -> None:
+        """Take leave of the backend in the client's place; else it would count an aborted connection."""
+        self._wires.to_backend(frame(bytes((commands.QUIT,)), 0))
+
     def client_ended(self) -> None:
         """Pass on what was kept of a packet that will never be whole: the server minds where it broke off."""
         self._from_client.relay()
@@ -257,6 +277,8 @@ class CommandPhase:
             self._tracker.part = Part.IDLE
             if not data[HEADER]:  # an OK: one of a SELECT begins no transaction and ends none
                 self._tracker.status = data[HEADER + 3] | data[HEADER + 4] << 8
+            elif not self._tracker.status & _AUTOCOMMIT:
+                self._tracker.status |= _IN_TRANS  # the rows' own flags are not read, and without autocommit it may
             self._finish()
             self._wires.to_client(data)
             return
@@ -891,8 +913,8 @@ class CommandPhase:
             command.block(Reason.RETURNING)  # the client has seen the beginning
         answer = self._resolver.failed(command, payload, *self._about(command))
         if isinstance(answer, bytes):
-            if command.statement is None or command.opaque:
-                self._tracker.status = 0  # an error tells no flags, and a routine may have begun a transaction
+            verb = "other" if command.opaque else self._about(command)[0].verb
+            self._tracker.status = _after_error(self._tracker.status, command.code, verb)
             return answer
         self._withheld.drop()
         if isinstance(answer, Send):
@@ -1008,6 +1030,20 @@ class CommandPhase:
             return head(command.batch.text), self._variables.schema
         said = head(self._text_of(command)) if command.code == commands.QUERY else _NO_HEAD
         return said, self._variables.schema
+
+
+def _after_error(status: int, code: int, verb: str) -> int:
+    """Return the status flags after an error, which tells none: a transaction is open if there may be one.
+
+    Args:
+        status: the flags before; MORE_RESULTS is set if the reply had begun with another statement's result.
+        code: the command's.
+        verb: of its statement.
+    """
+    harmless = verb in _BEGINS_NOTHING or code not in (commands.QUERY, *_EXECUTES)
+    if status & _AUTOCOMMIT and harmless and not status & cap.STATUS_MORE_RESULTS:
+        return status
+    return (status | _IN_TRANS) & ~cap.STATUS_MORE_RESULTS
 
 
 def _may_be_insert(payload: bytes, at: int) -> bool:

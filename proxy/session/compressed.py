@@ -59,6 +59,11 @@ class CompressedPhase:
         return self._phase.idle
 
     @property
+    def at_rest(self) -> bool:
+        """Whether no reply is due and no transaction is open."""
+        return self._phase.at_rest
+
+    @property
     def answered(self) -> bool:
         """Whether the backend waits for the client."""
         return self._phase.answered
@@ -90,6 +95,13 @@ class CompressedPhase:
         """
         for plain in self._client.read(data):
             self._phase.client_data(plain)
+
+    def tell(self, error: bytes) -> None:
+        """Do nothing: compressed packets are numbered on, and the number of the client's next one is not known."""
+
+    def quit(self) -> None:
+        """Take leave of the backend in the client's place."""
+        self._phase.quit()
 
     def client_ended(self) -> None:
         """Pass on what was kept of a packet that will never be whole."""

@@ -1,11 +1,19 @@
 """One session, as the floor of the sockets sees it."""
 
+from typing import Final
+
 from proxy.conflicts.labels import Result
 from proxy.session.command_phase import CommandPhase
 from proxy.session.compressed import CompressedPhase
 from proxy.session.login_phase import Agreed, LoginPhase
 from proxy.session.settings import SessionSettings, Wires
+from proxy.wire import commands
+from proxy.wire.answers import err
 from proxy.wire.errors import ProtocolError
+from proxy.wire.framing import frame
+
+_QUESTIONS: Final = tuple(frame(bytes((code,)), 0) for code in (commands.PING, commands.RESET_CONNECTION))
+_SHUTDOWN: Final = (1053, "08S01", "Server shutdown in progress")
 
 
 class Session:
@@ -39,6 +47,18 @@ class Session:
     def idle(self) -> bool:
         """Whether an end now would break nothing off: no reply is due and nothing of the client's waits."""
         return self._commands is not None and not self._relaying and self._commands.idle
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether an end now would break nothing off, no open transaction either."""
+        return self._commands is not None and not self._relaying and self._commands.at_rest
+
+    def asks_whether_alive(self, data: bytes) -> bool:
+        """Whether these bytes of the client's only ask whether the connection is still good, and nothing else is due.
+
+        So they do before a pool gives a connection out: PING, or a reset of the session.
+        """
+        return data in _QUESTIONS and self.at_rest
 
     @property
     def answered(self) -> bool:
@@ -143,6 +163,19 @@ class Session:
     def failed(self, reason: str) -> None:
         """End: something went wrong on the proxy's side."""
         self._end(Result.FAILED, reason)
+
+    def shut_down(self, tell: bool) -> None:
+        """End: the proxy shuts down; tell: as the server would tell a client that is in the middle of something."""
+        if self.closed:
+            return
+        if self._commands is None:
+            if not self._relaying:
+                self._login.refuse(*_SHUTDOWN)
+        elif self._commands.idle and not self._relaying:
+            if tell:
+                self._commands.tell(err(*_SHUTDOWN))
+            self._commands.quit()
+        self._end(Result.SHUTDOWN, "the proxy shuts down")
 
     def _parting(self, otherwise: Result) -> Result:
         if self._commands is None:

@@ -9,6 +9,7 @@ QUIT = 0x01
 INIT_DB = 0x02
 QUERY = 0x03
 FIELD_LIST = 0x04
+PING = 0x0E
 CHANGE_USER = 0x11
 STMT_PREPARE = 0x16
 STMT_EXECUTE = 0x17
@@ -49,7 +50,7 @@ _KNOWN: dict[int, tuple[str, Shape]] = {
     0x0B: ("connect", Shape.SINGLE),
     0x0C: ("process_kill", Shape.SINGLE),
     0x0D: ("debug", Shape.SINGLE),
-    0x0E: ("ping", Shape.SINGLE),
+    PING: ("ping", Shape.SINGLE),
     0x0F: ("time", Shape.SINGLE),
     0x10: ("delayed_insert", Shape.SINGLE),
     CHANGE_USER: ("change_user", Shape.LOGIN),

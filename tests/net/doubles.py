@@ -47,6 +47,19 @@ class ScriptedSession:
         }
 
     @property
+    def at_rest(self) -> bool:
+        return self.idle
+
+    def asks_whether_alive(self, data: bytes) -> bool:
+        return data == b"alive?" and self.idle
+
+    def shut_down(self, tell: bool) -> None:
+        if not self.closed:
+            self.note("shut down")
+            self.wires.to_client(b"ERR shutdown" if tell else b"")
+        self._end()
+
+    @property
     def answered(self) -> bool:
         return self.idle or self.broken_off
 

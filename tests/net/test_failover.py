@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from proxy.config import Address, UnixAddress
+from proxy.net.pair import Manners
 from tests.net.doubles import ANYWHERE, GREETING, LOCALHOST, backend, limits, packet, stage
 
 
@@ -112,7 +113,7 @@ async def test_an_end_before_the_greeting(first: str) -> None:
             await running.listener.close()
         else:
             running.sessions[0].idle = False
-            drained = asyncio.ensure_future(running.listener.drain())
+            drained = asyncio.ensure_future(running.listener.drain(Manners(quiet=0.01, patience=60)))
             behind.send(b"half ")
             assert await client.read(5) == b"half "
             running.sessions[0].idle = True

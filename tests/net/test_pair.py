@@ -6,7 +6,7 @@ import pytest
 from proxy.config import Address
 from proxy.net.backends import Backends
 from proxy.net.listener import Listener
-from proxy.net.pair import Pair, PairSettings
+from proxy.net.pair import Manners, Pair, PairSettings
 from proxy.net.side import Hold
 from tests.net.doubles import LOCALHOST, Backend, Peer, ScriptedSession, Stage, backend, limits, packet, stage
 
@@ -297,7 +297,7 @@ async def test_an_end_that_waits_for_a_reply() -> None:
         client.send(b"question")
         client.writer.write_eof()
         assert await behind.read(8) == b"question"
-        drained = asyncio.ensure_future(running.listener.drain())
+        drained = asyncio.ensure_future(running.listener.drain(Manners(quiet=0.01, patience=60)))
         behind.send(b"half ")
         assert await client.read(5) == b"half "
         session.idle = True
