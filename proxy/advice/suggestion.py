@@ -117,6 +117,8 @@ def _choose(evidence: Evidence, rules: tuple[Rule, ...]) -> _Choice:
         return _Choice(None, (f"The rule {rule.name} is in charge of this key already ({rule.action}).",))
     if evidence.share(Cause.SEQUENCE) > 0:
         return _Choice(None, _SEQUENCE)
+    if evidence.records and not any(record.statement == "insert" for record in evidence.records):
+        return _Choice(None, (_NO_INSERTS,))
     if evidence.counters:
         columns = ", ".join(evidence.counters)
         reason = f"The same entries come again and again, and {columns} looks like a counter: the row is counted up."
@@ -128,6 +130,12 @@ _SEQUENCE: Final = (
     "The server itself made the value up: the AUTO_INCREMENT counter is behind the data (as after restoring a backup),"
     " or at the end of its type. A rule would drop new rows; set the counter right instead:"
     " ALTER TABLE ... AUTO_INCREMENT = <greater than the largest value>.",
+)
+
+
+_NO_INSERTS: Final = (
+    "None of the conflicts that are remembered was met by an INSERT: rules answer no other statement, but for LOAD DATA"
+    " with when: always."
 )
 
 

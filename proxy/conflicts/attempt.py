@@ -10,10 +10,12 @@ class Attempt(NamedTuple):
         session: its number from `Insertions.opened`.
         text: the statement's text, of a prepared one the text that was prepared; only its beginning if not `whole`.
         whole: whether that is all of it.
-        parameters: of a prepared statement's execution what `proxy.wire.execute.bound_values` gives, else b"".
+        parameters: of a prepared statement's execution what `proxy.wire.execute.cut` gives, else b"".
         started: when the command was read, in seconds of the monotonic clock; the same as `Insertions.sent` was given.
         before: the payloads (or their beginnings) of the commands that the session had sent before, the newest first: a
             SELECT that looked for the entry may be among them.
+        types: two bytes for the type of each parameter; b"" where they are not known.
+        bulk: whether the parameters are those of many rows.
     """
 
     session: int
@@ -22,3 +24,5 @@ class Attempt(NamedTuple):
     parameters: bytes = b""
     started: float = 0.0
     before: tuple[bytes, ...] = ()
+    types: bytes = b""
+    bulk: bool = False

@@ -22,9 +22,20 @@ from proxy.conflicts.conflict import Cause, Conflict, Outcome
 from proxy.conflicts.insertions import Insertions, Recent, Sent, fingerprint
 from proxy.conflicts.mentions import mentions, mentions_table, offers
 from proxy.conflicts.message import ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME
-from proxy.conflicts.offered import LOOK, NOTHING, Offered, entry_of, find_columns, read_offered, same_value
+from proxy.conflicts.offered import (
+    LOOK,
+    NOTHING,
+    Offered,
+    entry_of,
+    find_columns,
+    read_offered,
+    same_value,
+    with_values,
+)
 from proxy.sql.head import head
 from proxy.sql.names import fold
+from proxy.wire.binary import read_rows, read_values
+from proxy.wire.errors import ProtocolError
 
 CLOSE: Final = 0.25
 """Seconds between two inserts of the same entry that are a race."""
@@ -128,8 +139,8 @@ class Judge:
         attempt = conflict.attempt
         if attempt is None or conflict.errno not in _ERRORS or not _is_own(conflict, attempt):
             return Verdict(Cause.UNKNOWN, columns)
-        readable = self._text.take(min(len(attempt.text), LOOK) + SEARCH)
-        offered = _read(attempt.text, facts) if readable else NOTHING
+        readable = self._text.take(min(len(attempt.text) + len(attempt.parameters), LOOK) + SEARCH)
+        offered = _read_attempt(attempt, facts) if readable else NOTHING
         if not columns and conflict.entry is not None:
             columns = find_columns(offered, conflict.entry)
         case = _Case(conflict, attempt, offered, columns, facts, self._clock())
@@ -257,6 +268,18 @@ def _read(text: bytes, facts: KeyFacts | None) -> Offered:
     if offered.columns is None and facts is not None and offered.rows:
         return Offered(tuple(map(fold, facts.listed)), offered.rows, offered.whole)
     return offered
+
+
+def _read_attempt(attempt: Attempt, facts: KeyFacts | None) -> Offered:
+    offered = _read(attempt.text, facts)
+    if not attempt.types or not offered.rows:
+        return offered
+    try:
+        if attempt.bulk:
+            return with_values(offered, read_rows(attempt.parameters, attempt.types))
+        return with_values(offered, (read_values(attempt.parameters, attempt.types),))
+    except ProtocolError:
+        return offered
 
 
 def _entry_key(conflict: Conflict) -> int:

@@ -79,7 +79,7 @@ class Insertions:
             session: the session's number.
             text: the whole text; a text that is not all at hand is not told.
             at: now, in seconds of the monotonic clock.
-            parameters: of a prepared statement's execution what `proxy.wire.execute.bound_values` gives.
+            parameters: of a prepared statement's execution what `proxy.wire.execute.cut` gives.
         """
         # Most statements are short, have no comment around them and no parameters: 0.5 us.
         if parameters or not 1 < len(text) <= LONGEST_RECENT or text[-1] == _SLASH or text[0] == _SLASH:

@@ -54,9 +54,11 @@ def _in_text(text: bytes, raw: bytes) -> bool:
 def _in_parameters(parameters: bytes, raw: bytes) -> bool:
     if not parameters or not raw:
         return False
-    if len(raw) < 0xFB and bytes((len(raw),)) + raw in parameters:
+    # a string's length may be a letter, too: of both sides alike
+    lower, string = parameters.lower(), raw.lower()
+    if len(raw) < 0xFB and (bytes((len(raw),)) + raw).lower() in lower:
         return True
-    if len(raw) >= CUT_AT and raw in parameters:
+    if len(raw) >= CUT_AT and string in lower:
         return True
     if not raw.isdigit() or len(raw) > 18:
         return False

@@ -5,7 +5,7 @@ another way under the session's sql_mode may give wrong values here, and then a 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -94,6 +94,27 @@ def read_offered(text: bytes) -> Offered:
     columns = None if prefix.columns is None else tuple(map(fold, prefix.columns))
     rows, whole = _read_rows(_Reader(text, prefix.end))
     return Offered(columns, tuple(rows), whole)
+
+
+def with_values(offered: Offered, sets: Iterable[Sequence[str | None]]) -> Offered:
+    """Put the values of a prepared statement's executions in the places of its parameters.
+
+    sets: the values of each execution, in the order of the parameters; None for NULL and DEFAULT.
+    """
+    rows: list[tuple[Value, ...]] = []
+    for values in sets:
+        given = iter(values)
+        rows += (tuple(_given(given, value) for value in row) for row in offered.rows)
+        if len(rows) >= MAX_ROWS:
+            return Offered(offered.columns, tuple(rows), False)
+    return Offered(offered.columns, tuple(rows), offered.whole)
+
+
+def _given(values: Iterator[str | None], value: Value) -> Value:
+    if not value.parameter:
+        return value
+    text = next(values, None)
+    return _GENERATED if text is None else Value(text, generated=text == "0")
 
 
 class _Reader:

@@ -325,7 +325,7 @@ class CommandPhase:
             self._trail.sent(data[self._start_end - INSERT_START :], at)
         else:
             found = self._inserts[data[HEADER + 1 : HEADER + 5]]
-            self._trail.executed(found.text, data[HEADER:], found.parameters, at)
+            found.types = self._trail.executed(found.text, data[HEADER:], found.parameters, at) or found.types
         self._wires.to_backend(data)
 
     def _is_plain_reply(self, data: bytes) -> bool:
@@ -450,7 +450,10 @@ class CommandPhase:
         """Tell of an INSERT that goes to the backend."""
         said = self._said(command)
         if said.whole and said.execution:
-            self._trail.executed(said.text, said.execution, said.parameters, command.started)
+            types = self._trail.executed(said.text, said.execution, said.parameters, command.started)
+            found = self._statements.get(self._client_number(statement_of(said.execution)))
+            if types and found:
+                found.types = types
         elif said.whole:
             self._trail.sent(said.text, command.started)
 
@@ -464,7 +467,7 @@ class CommandPhase:
         if insert is not None:
             if command.execution is None or insert.long_data.payloads:
                 return Said(insert.statement.text, whole=False)
-            return Said(insert.statement.text, True, command.execution.payload, insert.parameters)
+            return Said(insert.statement.text, True, command.execution.payload, insert.parameters, insert.types or b"")
         if statement is not None:
             return Said(statement.text, whole=True)
         if command.batch is not None:
@@ -473,7 +476,7 @@ class CommandPhase:
             found = self._statements.get(self._client_number(statement_of(command.start)))
             if found is None:
                 return Said(b"", whole=False)
-            return Said(found.text, found.whole and command.whole, command.payload, found.parameters)
+            return Said(found.text, found.whole and command.whole, command.payload, found.parameters, found.types)
         at = self._text_offset(command.payload)
         return Said(command.payload[at:], command.whole) if at >= 0 else Said(b"", whole=False)
 

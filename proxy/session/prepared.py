@@ -119,6 +119,7 @@ class Prepared:
         insert: more of it, if rules are for it.
         text: of an INSERT the text, or its beginning if it is not `whole`.
         parameters: how many it has.
+        types: theirs, as they were sent last.
     """
 
     head: Head
@@ -127,3 +128,4 @@ class Prepared:
     text: bytes = b""
     whole: bool = False
     parameters: int = 0
+    types: bytes = b""

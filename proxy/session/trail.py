@@ -5,7 +5,8 @@ from typing import Final, NamedTuple
 
 from proxy.conflicts.attempt import Attempt
 from proxy.conflicts.insertions import Insertions
-from proxy.wire.execute import bound_values
+from proxy.wire import commands
+from proxy.wire.execute import cut
 from proxy.wire.framing import HEADER
 
 COMMANDS: Final = 4
@@ -22,12 +23,14 @@ class Said(NamedTuple):
         whole: whether that is all, and so is the execution.
         execution: of a prepared one the whole command that runs it.
         parameters: how many it has.
+        types: two bytes for each, as they were sent last; b"" if they are not known.
     """
 
     text: bytes
     whole: bool
     execution: bytes = b""
     parameters: int = 0
+    types: bytes = b""
 
 
 class Trail:
@@ -53,11 +56,14 @@ class Trail:
         """Tell of an INSERT, all of it, that goes to the backend as text; at: when it was read."""
         self._insertions.sent(self._session, text, at)
 
-    def executed(self, text: bytes, execution: bytes, parameters: int, at: float) -> None:
-        """Tell of an execution of a prepared INSERT; see `Said`."""
-        values = bound_values(execution, parameters, query_attributes=self._query_attributes)
-        if values is not None:
-            self._insertions.sent(self._session, text, at, values)
+    def executed(self, text: bytes, execution: bytes, parameters: int, at: float) -> bytes:
+        """Tell of an execution of a prepared INSERT, see `Said`; return the types that it brings."""
+        found = cut(execution, parameters, query_attributes=self._query_attributes)
+        if found is None:
+            return b""
+        values, types = found
+        self._insertions.sent(self._session, text, at, values)
+        return types
 
     def attempt(self, said: Said, at: float, *, last: bool) -> Attempt:
         """Make an attempt of a statement that has met a conflict.
@@ -67,14 +73,17 @@ class Trail:
             at: when it was read.
             last: whether no command was sent behind it.
         """
-        values = (
-            bound_values(said.execution, said.parameters, query_attributes=self._query_attributes)
-            if said.whole and said.execution
-            else b""
-        )
         # what was sent behind it may be among the commands, and tells nothing of why it was sent
         before = tuple(packet[HEADER:] for packet in reversed(self.commands)) if last else ()
-        return Attempt(self._session, said.text, said.whole and values is not None, values or b"", at, before)
+        attempt = Attempt(self._session, said.text, said.whole, started=at, before=before)
+        if not said.whole or not said.execution:
+            return attempt
+        found = cut(said.execution, said.parameters, query_attributes=self._query_attributes)
+        if found is None:
+            return attempt._replace(whole=False)
+        values, types = found
+        bulk = said.execution[0] == commands.STMT_BULK_EXECUTE
+        return attempt._replace(parameters=values, types=types or said.types, bulk=bulk)
 
     def end(self) -> None:
         """Tell of the session's end."""

@@ -24,6 +24,7 @@ _BULK_TYPES = 0x80
 _PARAMETERS_AT = 10  # offset of what follows EXECUTE's iterations
 _BULK_PARAMETERS_AT = 7
 _TYPE_SIZE = 2
+_ONE_BYTE = 0xFB  # a length-encoded integer below this is one byte
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,10 @@ class Execution:
         return body[: self.types_at - 1] + b"\x01" + types + body[self.types_at :]
 
 
-def bound_values(payload: bytes, parameters: int, *, query_attributes: bool) -> bytes | None:
-    """Cut the values out of an EXECUTE or BULK_EXECUTE: null bitmap and values, without the types.
+def cut(payload: bytes, parameters: int, *, query_attributes: bool) -> tuple[bytes, bytes] | None:
+    """Cut the values out of an EXECUTE or BULK_EXECUTE: null bitmap and values, and the types apart.
 
-    What is the same is sent with types the first time and mostly without them later on.
+    An execution that is repeated has its types the first time and mostly not later on: its values are the same.
 
     Args:
         payload: the whole command.
@@ -69,24 +70,32 @@ def bound_values(payload: bytes, parameters: int, *, query_attributes: bool) -> 
         query_attributes: whether the session negotiated CLIENT_QUERY_ATTRIBUTES.
 
     Returns:
-        None where it is cut, or query attributes stand among the values.
+        The values, and two bytes for each parameter's type, b"" where they are not sent. None where the command is cut,
+        or query attributes stand among the parameters.
     """
     if payload[0] == commands.STMT_BULK_EXECUTE:
-        typed = payload[6:7] and payload[5] & _BULK_TYPES
-        return payload[_BULK_PARAMETERS_AT + (_TYPE_SIZE * parameters if typed else 0) :]
-    bitmap_at, type_size = _PARAMETERS_AT, _TYPE_SIZE
-    if query_attributes and (parameters or (payload[5:6] and payload[5] & _PARAMETER_COUNT_AVAILABLE)):
-        if payload[bitmap_at : bitmap_at + 1] != bytes((parameters & 0xFF,)) or parameters >= 0xFB:
+        typed = payload[5] & _BULK_TYPES if len(payload) > _BULK_PARAMETERS_AT else 0
+        end = _BULK_PARAMETERS_AT + (_TYPE_SIZE * parameters if typed else 0)
+        return payload[end:], payload[_BULK_PARAMETERS_AT:end]
+    if len(payload) < _PARAMETERS_AT:
+        return None
+    at, type_size = _PARAMETERS_AT, _TYPE_SIZE
+    if query_attributes and (parameters or payload[5] & _PARAMETER_COUNT_AVAILABLE):
+        if payload[at : at + 1] != bytes((parameters & 0xFF,)) or parameters >= _ONE_BYTE:
             return None
-        bitmap_at += 1
+        at += 1
         type_size += 1  # and a name, which is empty
     if not parameters:
-        return b""
-    bound_at = bitmap_at + (parameters + 7) // 8
+        return b"", b""
+    bound_at = at + (parameters + 7) // 8
     bound = payload[bound_at : bound_at + 1]
     if not bound:
         return None
-    return payload[bitmap_at:bound_at] + payload[bound_at + 1 + (type_size * parameters if bound == b"\x01" else 0) :]
+    end = bound_at + 1 + (type_size * parameters if bound == b"\x01" else 0)
+    types = payload[bound_at + 1 : end]
+    if type_size > _TYPE_SIZE:
+        types = bytes(byte for number, byte in enumerate(types) if number % type_size < _TYPE_SIZE)
+    return payload[at:bound_at] + payload[end:], types
 
 
 def statement_of(payload: bytes) -> int:

@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.wire.errors import ProtocolError
-from proxy.wire.execute import bound_values, parse_execution, statement_of, with_statement
+from proxy.wire.execute import cut, parse_execution, statement_of, with_statement
 from tests import raw
 from tests.raw import logged_in
 from tests.servers.launch import Server
@@ -57,32 +57,33 @@ def test_attributes_of_a_statement_without_parameters() -> None:
 
 
 def test_values_are_the_same_with_types_and_without() -> None:
-    assert bound_values(SENT, 2, query_attributes=False) == b"\0" + VALUES
-    assert bound_values(REMEMBERED, 2, query_attributes=False) == b"\0" + VALUES
+    assert cut(SENT, 2, query_attributes=False) == (b"\0" + VALUES, LONGLONG + STRING)
+    assert cut(REMEMBERED, 2, query_attributes=False) == (b"\0" + VALUES, b"")
 
 
 def test_values_behind_their_number_and_empty_names() -> None:
     sent = START + b"\2\0\1" + LONGLONG + b"\0" + STRING + b"\0" + VALUES
-    assert bound_values(sent, 2, query_attributes=True) == b"\0" + VALUES
-    assert bound_values(START + b"\2\0\0" + VALUES, 2, query_attributes=True) == b"\0" + VALUES
+    assert cut(sent, 2, query_attributes=True) == (b"\0" + VALUES, LONGLONG + STRING)
+    assert cut(START + b"\2\0\0" + VALUES, 2, query_attributes=True) == (b"\0" + VALUES, b"")
 
 
 def test_values_of_a_bulk() -> None:
     values = b"\0" + bytes(8) + b"\0\1a"
-    assert bound_values(b"\xfa\7\0\0\0\x80\0" + LONGLONG + STRING + values, 2, query_attributes=False) == values
-    assert bound_values(b"\xfa\7\0\0\0\0\0" + values, 2, query_attributes=False) == values
+    typed = b"\xfa\7\0\0\0\x80\0" + LONGLONG + STRING + values
+    assert cut(typed, 2, query_attributes=False) == (values, LONGLONG + STRING)
+    assert cut(b"\xfa\7\0\0\0\0\0" + values, 2, query_attributes=False) == (values, b"")
 
 
 def test_no_values() -> None:
-    assert bound_values(START, 0, query_attributes=False) == b""
-    assert bound_values(START, 0, query_attributes=True) == b""
+    assert cut(START, 0, query_attributes=False) == (b"", b"")
+    assert cut(START, 0, query_attributes=True) == (b"", b"")
 
 
 @pytest.mark.parametrize(
     "payload", [START + b"\3\0\1", START + b"\2", START[:5], START], ids=["attributes", "no bitmap", "cut", "nothing"]
 )
 def test_values_that_cannot_be_told(payload: bytes) -> None:
-    assert bound_values(payload, 2, query_attributes=True) is None
+    assert cut(payload, 2, query_attributes=True) is None
 
 
 def test_more_parameters_than_one_byte_of_nulls_holds() -> None:
