@@ -136,6 +136,29 @@ def _is_filled(key: UniqueKey, table: Table, columns: tuple[str, ...] | None) ->
     return columns is not None and fold(auto.name) not in map(fold, columns)
 
 
+def may_meet_last_id(rule: Rule, table: Table | None, columns: tuple[str, ...] | None, *, guarded: bool) -> bool:
+    """Tell whether a rule's statement may take the row with the last id of an AUTO_INCREMENT column for a duplicate.
+
+    MySQL reports a column that has come to its end as a duplicate of that id: the row that has it is not the one
+    offered. Nothing tells them apart where no guard compares them, or one that compares the very id that the server
+    has filled in; `idempotent` compares the rest of the row as well.
+    """
+    if table is not None and not table.view:
+        filled = [key.columns for key in table.keys if _is_filled(key, table, columns)]
+        if not guarded:
+            return bool(filled)
+        groups = [tuple(map(fold, group)) for group in rule.columns]
+        return rule.action is not Action.IDEMPOTENT and any(tuple(map(fold, key or ())) in groups for key in filled)
+    if not guarded:
+        return True
+    named = frozenset(map(fold, columns)) if columns is not None else None
+    return (
+        rule.action is not Action.IDEMPOTENT
+        and named is not None
+        and any(len(group) == 1 and fold(group[0]) not in named for group in rule.columns)
+    )
+
+
 def anchor_of(
     rule: Rule, groups: list[Group], table: Table | None, columns: tuple[str, ...] | None
 ) -> str | Reason | None:

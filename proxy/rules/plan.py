@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 from proxy.rules.clause import MARKER, Clause, Target, make_clause
-from proxy.rules.definition import columns_of, replace_refused
+from proxy.rules.definition import columns_of, may_meet_last_id, replace_refused
 from proxy.rules.rule import Action, Returning, Rule, When
 from proxy.rules.table import Table
 from proxy.sql.dialect import Dialect
@@ -31,7 +31,8 @@ class Plan:
         statement: the text to be sent.
         guarded: it may end in the guard's own error, 1690 with the marker in its text.
         rows: the number of rows that it offers; 0: the text does not tell.
-        when: the rule's own, but for a statement with RETURNING, which is only sent after a conflict.
+        when: the rule's own, but for a statement that is only sent after a conflict: one with RETURNING, and on MySQL
+            one that might take the row with the last AUTO_INCREMENT id for a duplicate.
         returning: the reply to it are rows, not an OK.
     """
 
@@ -67,7 +68,10 @@ def _plan(insert: Insert, rule: Rule, dialect: Dialect, table: Table | None) -> 
     clause = _clause_of(insert, rule, dialect, table)
     if isinstance(clause, Reason):
         return clause
-    alone = when is When.ALWAYS and not (clause is not None and clause.guarded)
+    guarded = clause is not None and clause.guarded
+    if when is When.ALWAYS and not dialect.mariadb and _may_meet_last_id(insert, rule, table, guarded=guarded):
+        when = When.CONFLICT  # whose error tells the id
+    alone = when is When.ALWAYS and not guarded
     refused = _refused(insert, rule, dialect) or (None if alone else _second_refused(insert, table))
     if clause is None and refused is None:
         refused = replace_refused(insert, rule, table)
@@ -81,6 +85,11 @@ def _plan(insert: Insert, rule: Rule, dialect: Dialect, table: Table | None) -> 
     behind = b" " if insert.returning else b""  # an expression may end in a word, and RETURNING follow a parenthesis
     statement = _spliced(insert.text, insert.body_end, before, clause.text, behind)
     return Plan(rule, statement, clause.guarded, insert.rows, when, insert.returning)
+
+
+def _may_meet_last_id(insert: Insert, rule: Rule, table: Table | None, *, guarded: bool) -> bool:
+    columns = columns_of(insert, table)
+    return not isinstance(columns, Reason) and may_meet_last_id(rule, table, columns, guarded=guarded)
 
 
 def _refused(insert: Insert, rule: Rule, dialect: Dialect) -> Reason | None:

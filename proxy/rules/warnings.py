@@ -50,8 +50,19 @@ def _of_one(rule: Rule, lookup: bool) -> Iterator[str]:
         yield "update without key changes the row of a conflict on any unique key, PRIMARY too"
     if rule.when is When.ALWAYS and rule.effective_when is When.CONFLICT:
         yield f"when: always is followed as conflict: {_WHY_NOT_ALWAYS[rule.action]}"
+    if _may_wait_for_a_conflict(rule, lookup):
+        where = "tables with AUTO_INCREMENT" if lookup else "every table"
+        yield f"when: always is followed as conflict on MySQL, for {where}: {_LAST_ID}"
 
 
+def _may_wait_for_a_conflict(rule: Rule, lookup: bool) -> bool:
+    """Tell whether MySQL's counters keep a rule from being followed in the first place."""
+    if rule.effective_when is not When.ALWAYS or rule.keys or rule.columns or rule.action is Action.IDEMPOTENT:
+        return False
+    return rule.action is Action.REPLACE or not lookup
+
+
+_LAST_ID = "without columns nothing tells a duplicate from a counter at its end"
 _WHY_NOT_ALWAYS = {
     Action.OBSERVE: "observe changes no statement",
     Action.REPLACE: "REPLACE would delete rows met on keys that the rule does not name",

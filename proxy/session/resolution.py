@@ -14,6 +14,7 @@ The stages of a statement, and what moves it from one to the next::
 Every conflict is recorded once, with what became of it.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
@@ -448,7 +449,7 @@ class Resolver:
         return None
 
     def _count(self, command: Command, made: Plan, result: str) -> None:
-        self._counters.rewrite(made.rule.name, made.rule.effective_when, command.protocol, result)
+        self._counters.rewrite(made.rule.name, made.when, command.protocol, result)
 
     def _record(
         self,
@@ -517,7 +518,9 @@ def _result_of(error: Err) -> str:
 def _is_exhausted(duplicate: Duplicate, text: bytes) -> bool:
     """Whether the conflict is of a generated id that has come to its type's end: the text does not hold the value."""
     entry = duplicate.entry
-    return entry in _EXHAUSTED and entry is not None and entry.encode() not in text
+    if entry not in _EXHAUSTED or entry is None:
+        return False
+    return re.search(rb"(?<![0-9A-Za-z_.])%b(?![0-9A-Za-z_.])" % entry.encode(), text) is None
 
 
 def _why_not_seen(head: Head) -> Reason:

@@ -151,7 +151,7 @@ def cases(mariadb: bool, rule: str, always: bool, *, full: bool) -> Iterator[Cas
                 kinds = [(transaction, found_rows) for transaction in TRANSACTIONS for found_rows in (False, True)]
                 if not full:
                     kinds = [kinds[crc32(name.encode()) % len(kinds)]]
-                in_force = replace(RULES[rule], always=always)
+                in_force = replace(RULES[rule], always=always, mysql=not mariadb)
                 table, offered = T, form.offers(offer)
                 if form.partitioned:
                     table, offered, in_force = P, _in_partition(offer), _for_partition(in_force)

@@ -63,7 +63,10 @@ class Offer:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule, as far as the model must know it; `set` gives for each column "new.x", "old.x" or "old.x + new.x"."""
+    """A rule, as far as the model must know it; `set` gives for each column "new.x", "old.x" or "old.x + new.x".
+
+    mysql: it is followed on MySQL.
+    """
 
     action: str
     keys: tuple[str, ...] = ()
@@ -73,6 +76,7 @@ class Rule:
     as_insert: bool = False
     always: bool = False
     dry_run: bool = False
+    mysql: bool = False
 
 
 @dataclass(frozen=True)
@@ -312,6 +316,16 @@ def is_plannable(rule: Rule, offer: Offer) -> bool:
     return not (rule.action == "idempotent" and offer.unnamed)
 
 
+def may_be_another(rule: Rule, offer: Offer) -> bool:
+    """Tell whether the row met may be another's, which has the last id of a counter.
+
+    Either no guard holds the statement to the row offered, or one by a column that the server may have filled in.
+    """
+    if rule.action == "idempotent":
+        return False
+    return not rule.columns or any(len(group) == 1 and group[0] not in offer.columns for group in rule.columns)
+
+
 def is_always(rule: Rule, offer: Offer) -> bool:
     """Tell whether the rule's statement is sent in the first place; a REPLACE cannot be held to a key.
 
@@ -319,6 +333,7 @@ def is_always(rule: Rule, offer: Offer) -> bool:
     """
     return (
         rule.always
+        and not (rule.mysql and may_be_another(rule, offer))
         and not offer.returning
         and rule.action != "observe"
         and not (rule.action == "replace" and rule.keys)

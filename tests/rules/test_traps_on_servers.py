@@ -278,7 +278,8 @@ def follow_after_failing(t: Table, text: str) -> Plan | Reason:
 def test_trap_17_a_failed_insert_changes_what_the_next_one_reads(t: Table, values: str, reason: Reason) -> None:
     assert follow_after_failing(t, f"INSERT INTO t (a, v) VALUES {values}") is reason
     text = f"INSERT INTO t (a, v) VALUES {values}"
-    assert isinstance(t.known(text, rule("replace", when=When.ALWAYS)), Plan)
+    at_once = rule("replace", when=When.ALWAYS)  # which MySQL's may not be: see the trap 25
+    assert isinstance(t.known(text, at_once), Plan) if t.dialect.mariadb else t.known(text, at_once) is reason
     assert t.known(text, rule("ignore", key="a", when=When.ALWAYS)) is reason, (
         "its guard may raise, and the original follow"
     )
@@ -306,5 +307,6 @@ def test_trap_18_engines_that_undo_nothing(table: Table, engine: str) -> None:
     for text in ("INSERT INTO t (a) VALUES (6), (1)", "INSERT INTO t (a) SELECT 1"):
         for own in (KEEP, rule("ignore"), rule("replace"), rule("ignore", key="a", when=When.ALWAYS)):
             assert table.known(text, own) is Reason.ENGINE
-        assert isinstance(table.known(text, rule("replace", when=When.ALWAYS)), Plan)
+        at_once = table.known(text, rule("replace", when=When.ALWAYS))
+        assert isinstance(at_once, Plan) if table.dialect.mariadb else at_once is Reason.ENGINE
     assert table.follow_known("INSERT INTO t (a, v) VALUES (1, 9)", SET_V).affected == 2

@@ -19,6 +19,12 @@ def test_the_sample_has_none() -> None:
     assert warnings(load_rules(SAMPLE)) == []
 
 
+AT_ITS_END = (
+    "when: always is followed as conflict on MySQL, for {}: "
+    "without columns nothing tells a duplicate from a counter at its end"
+)
+
+
 @pytest.mark.parametrize(
     ("own", "message"),
     [
@@ -34,6 +40,8 @@ def test_the_sample_has_none() -> None:
             "when: always is followed as conflict: REPLACE would delete rows met on keys that the rule does not name",
         ),
         (rule("observe", when=When.ALWAYS), "when: always is followed as conflict: observe changes no statement"),
+        (rule("ignore", when=When.ALWAYS), AT_ITS_END.format("every table")),
+        (rule("replace", when=When.ALWAYS), AT_ITS_END.format("every table")),
     ],
 )
 def test_what_may_surprise(own: Rule, message: str) -> None:
@@ -45,14 +53,20 @@ def test_what_may_surprise(own: Rule, message: str) -> None:
     [
         rule("observe", key="k"),
         rule("replace", key="k"),
-        rule("replace", when=When.ALWAYS),
-        rule("idempotent"),
+        rule("idempotent", when=When.ALWAYS),
         rule("ignore", key="k", columns=["a"], when=When.ALWAYS),
         rule("update", {"a": "new.a"}, columns=["a"]),
     ],
 )
 def test_what_does_not_surprise(own: Rule) -> None:
     assert warnings(RuleSet((own,), "f")) == []
+
+
+def test_a_look_up_tells_a_counter_from_a_duplicate_but_not_to_replace() -> None:
+    ignore, replaces = rule("ignore", when=When.ALWAYS), rule("replace", when=When.ALWAYS)
+    assert warnings(RuleSet((ignore,), "f"), lookup=True) == []
+    [problem] = warnings(RuleSet((replaces,), "f"), lookup=True)
+    assert problem.message == AT_ITS_END.format("tables with AUTO_INCREMENT")
 
 
 def test_a_rule_that_is_never_asked_is_told_at_its_line() -> None:
