@@ -7,6 +7,8 @@ that the client gets the error it would have had without the rule. Only the way 
 from collections.abc import Callable
 from typing import Final
 
+from proxy.rules.rule import Rule
+
 LIMIT: Final = 5
 """How many failures in a row trip a rule."""
 
@@ -24,20 +26,20 @@ class Trips:
 
     __slots__ = ("_clock", "_failures", "_on_change", "_until")
 
-    def __init__(self, clock: Callable[[], float], on_change: Callable[[str, bool], None]) -> None:
+    def __init__(self, clock: Callable[[], float], on_change: Callable[[Rule, bool], None]) -> None:
         self._clock = clock
         self._on_change = on_change
-        self._failures: dict[str, int] = {}
-        self._until: dict[str, float] = {}
+        self._failures: dict[Rule, int] = {}
+        self._until: dict[Rule, float] = {}
 
-    def failed(self, rule: str) -> None:
+    def failed(self, rule: Rule) -> None:
         """Count a failure that is the rule's doing."""
         failures = self._failures[rule] = self._failures.get(rule, 0) + 1
         if failures >= LIMIT and rule not in self._until:
             self._until[rule] = self._clock() + REST
             self._on_change(rule, True)
 
-    def worked(self, rule: str) -> None:
+    def worked(self, rule: Rule) -> None:
         """Forget a rule's failures."""
         if self._failures:
             self._failures.pop(rule, None)
@@ -50,7 +52,7 @@ class Trips:
         for rule in rested:
             self._on_change(rule, False)
 
-    def is_tripped(self, rule: str) -> bool:
+    def is_tripped(self, rule: Rule) -> bool:
         """Tell whether a rule is off; after its rest it is tried again, and one more failure trips it anew."""
         if not self._until:
             return False

@@ -15,6 +15,7 @@ from proxy.conflicts.recorder import Recorder
 from proxy.net.listener import Listener
 from proxy.net.pair import Manners, Pair
 from proxy.rules.match import RuleSet
+from proxy.rules.rule import Rule
 from proxy.rules.table import Missing, Table
 from proxy.rules.trips import Trips
 from proxy.run.policy import Policy
@@ -82,8 +83,8 @@ class Worker:
         self._policy = policy
         self._settings = self._session_settings(policy)
         self.listener.use(policy.pairs, config.proxy_protocol.from_)
-        self.rules = policy.loaded.rules
         self._trips.forget()
+        self.rules = policy.loaded.rules
         self._look_up_tables()
 
     def table(self, schema: str, table: str) -> Table | Missing | None:
@@ -152,9 +153,10 @@ class Worker:
         if self.tables is not None:
             self.tables.warm(exact_tables(self.rules))
 
-    def _tripped(self, rule: str, tripped: bool) -> None:
-        self.counters.tripped[rule] = int(tripped)
+    def _tripped(self, rule: Rule, tripped: bool) -> None:
+        if rule in self.rules.rules:  # else a prepared statement has kept it from an earlier file
+            self.counters.tripped[rule.name] = int(tripped)
         if tripped:
-            _log.warning("rule tripped", rule=rule, reason="its statements failed too often in a row")
+            _log.warning("rule tripped", rule=rule.name, reason="its statements failed too often in a row")
         else:
-            _log.info("rule tried again", rule=rule)
+            _log.info("rule tried again", rule=rule.name)

@@ -117,6 +117,7 @@ class Command:
         conflicted: the conflict that the plan is to resolve.
         batch: the text of several statements that it is; what is said of a statement is said of the one whose result
             comes next.
+        infile: the server has asked for a file of the client's.
         opaque: its text holds several statements that are not told apart, or is too long for that to be known.
     """
 
@@ -129,6 +130,7 @@ class Command:
         "conflicted",
         "ddl",
         "execution",
+        "infile",
         "offset",
         "opaque",
         "plan",
@@ -161,6 +163,7 @@ class Command:
         self.skipped: Rule | None = None
         self.conflicted: Conflicted | None = None
         self.batch: Batch | None = None
+        self.infile = False
         self.opaque = False
 
     @property

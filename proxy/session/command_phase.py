@@ -835,7 +835,7 @@ class CommandPhase:
         if part is Part.LOGIN and self._auth is not None:
             return self._read_auth_answer(self._auth, event, payload, sequence)
         if event is Event.LOCAL_INFILE:
-            self._infile = True
+            self._infile = command.infile = True
         elif event is Event.RESULT and command.batch is not None:
             return self._read_result(command, command.batch, payload, sequence)
         elif event is Event.RESULT and self._may_be_several(command):
@@ -991,6 +991,8 @@ class CommandPhase:
         elif command.code == commands.RESET_CONNECTION:
             self._forget_statements()
             self._variables.forget()
+        elif command.infile and self._tracker.ok is not None:
+            self._resolver.loaded(command, payload, self._tracker.ok, *self._about(command))
         return self._resolver.succeeded(command, payload, self._tracker.ok)
 
     def _finish(self) -> None:

@@ -28,7 +28,7 @@ from proxy.rules.rule import Action, AffectedRows, Rule, When
 from proxy.rules.table import Table
 from proxy.session.command import Command, Conflicted, Stage, Statement
 from proxy.session.settings import SessionSettings
-from proxy.session.tally import Tally, rows_of, tally_replace, tally_upsert
+from proxy.session.tally import Tally, rows_of, skipped_of, tally_replace, tally_upsert
 from proxy.sql.dialect import Dialect
 from proxy.sql.form import Form
 from proxy.sql.head import Head
@@ -214,7 +214,7 @@ class Resolver:
             command.stage = Stage.ORIGINAL
             command.rule_error = error.number
             return Send(statement.text)
-        self._trips.failed(made.rule.name)
+        self._trips.failed(made.rule)
         self._record(conflicted, Outcome.FAILED, made.rule, statement.head, statement.schema)
         return conflicted.payload
 
@@ -226,7 +226,7 @@ class Resolver:
         if statement is None or made is None or not command.stage.is_rules:
             return payload
         self._count(command, made, "ok")
-        self._trips.worked(made.rule.name)
+        self._trips.worked(made.rule)
         if ok is None or made.returning:  # rows were the answer: nothing tells which of them were there
             if command.conflicted is not None:
                 self._resolved(command.conflicted, statement, made, None)
@@ -244,6 +244,17 @@ class Resolver:
         if made.rule.affected_rows is AffectedRows.INSERT and rows:
             return with_affected_rows(payload, rows)
         return payload
+
+    def loaded(self, command: Command, payload: bytes, ok: Ok, head: Head, schema: str | None) -> None:
+        """Take the OK of a LOAD DATA LOCAL, which meets no duplicate: it skips the rows, whatever the rules say."""
+        skipped = skipped_of(info(payload, ok))
+        if not skipped:
+            return
+        rule = command.plan.rule if command.plan is not None else None
+        conflicted = Conflicted(
+            b"", ER_DUP_ENTRY, Duplicate(None, head.table, UNKNOWN), self._clock(), self._attempt(command)
+        )
+        self._record(conflicted, Outcome.KEPT, rule, head, schema, count=skipped)
 
     # ----------------------------------------------------------------------------------------------------------------
     # Conflicts
@@ -342,7 +353,7 @@ class Resolver:
         if refused:
             return conflicted.payload
         if error.number in _CHANGED_NOTHING:
-            self._trips.failed(made.rule.name)
+            self._trips.failed(made.rule)
             self._forget(statement)
             return conflicted.payload
         return payload  # it may have ended the transaction, or tell of a row: the client must know
@@ -383,7 +394,7 @@ class Resolver:
             statement.plans[rule.name] = (table, made)
         if isinstance(made, Plan) and command.blocked is not None:
             made = Skip(command.blocked)
-        elif isinstance(made, Plan) and self._trips.is_tripped(rule.name):
+        elif isinstance(made, Plan) and self._trips.is_tripped(rule):
             made = Skip(Reason.TRIPPED)
         if isinstance(made, Skip):
             if command.skipped is not rule:
@@ -411,7 +422,7 @@ class Resolver:
     def _judge(self, command: Command, error: int) -> None:
         """Blame the rule for an error of its statement, unless the client's own has met the same (0: it met none)."""
         if command.rule_error and command.plan is not None and command.rule_error != error:
-            self._trips.failed(command.plan.rule.name)
+            self._trips.failed(command.plan.rule)
 
     def _tally(self, made: Plan, rows: int, ok: Ok, told: bytes, *, queried: bool) -> Tally | None:
         if made.rule.action is Action.REPLACE:

@@ -26,6 +26,12 @@ def rows_of(info: bytes, rows: int) -> int:
     return int(numbers[0]) if len(numbers) == 3 else rows
 
 
+def skipped_of(info: bytes) -> int:
+    """Return how many rows a LOAD DATA has skipped: ``Records: N  Deleted: D  Skipped: S  Warnings: W``."""
+    numbers = _NUMBERS.findall(info)
+    return int(numbers[2]) if len(numbers) == 4 else 0
+
+
 def tally_upsert(
     rows: int, affected_rows: int, info: bytes, found_rows: bool, *, queried: bool = False
 ) -> Tally | None:

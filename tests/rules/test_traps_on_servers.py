@@ -1,7 +1,7 @@
 """The known traps of turning an INSERT into something else, by their numbers, each on both servers.
 
 The numbers are those of the list that this project keeps of other proxies' and ORMs' faults. What only the session can
-do wrong (16: no retry after a deadlock, 19: long data, 20: pipelines) is tested with the session.
+do wrong is in tests/e2e/test_traps.py under the same numbers.
 """
 
 import pytest

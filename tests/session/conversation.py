@@ -234,7 +234,7 @@ def settings(counters: Counters, recorder: Recorder, clock: Clock, in_force: Rul
         counters=counters,
         recorder=recorder,
         rules=lambda: in_force,
-        trips=Trips(clock, counters.tripped.__setitem__),
+        trips=Trips(clock, lambda rule, tripped: counters.tripped.__setitem__(rule.name, tripped)),
         tables=None,
         client_tls=ClientTlsMode.DISABLED,
         backend_tls=BackendTlsMode.DISABLED,

@@ -125,6 +125,25 @@ def test_local_infile(delivery: Delivery) -> None:
 
 
 @cut_everywhere
+def test_rows_that_local_infile_skips_are_counted(delivery: Delivery) -> None:
+    text = query("LOAD DATA LOCAL INFILE 'x' INTO TABLE t")
+    skipped = ok(1, info=b"Records: 3  Deleted: 0  Skipped: 2  Warnings: 2", sequence=4)
+    with logged_in(delivery) as talk:
+        client, backend = talk
+        client >> text
+        backend << text
+        backend >> packets(b"\xfbx")
+        client << packets(b"\xfbx")
+        client >> packets(b"1\n1\n1\n", b"", sequence=2)
+        backend << packets(b"1\n1\n1\n", b"", sequence=2)
+        backend >> skipped
+        client << skipped
+        (conflict,) = talk.conflicts
+        assert (conflict.schema, conflict.table, conflict.statement) == ("shop", "t", "load")
+        assert (conflict.outcome, conflict.count, conflict.rule) == ("kept", 2, None)
+
+
+@cut_everywhere
 def test_local_infile_that_fails(delivery: Delivery) -> None:
     with logged_in(delivery) as talk:
         client, backend = talk

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.session.tally import Tally, rows_of, tally_replace, tally_upsert
+from proxy.session.tally import Tally, rows_of, skipped_of, tally_replace, tally_upsert
 
 
 def info(records: int, duplicates: int) -> bytes:
@@ -100,3 +100,8 @@ def test_replace(rows: int, affected: int, tally: Tally) -> None:
 def test_rows_of() -> None:
     assert rows_of(info(3, 1), 0) == 3
     assert rows_of(b"", 1) == 1
+
+
+def test_rows_that_a_load_has_skipped() -> None:
+    assert skipped_of(b"Records: 3  Deleted: 0  Skipped: 2  Warnings: 2") == 2
+    assert skipped_of(info(3, 1)) == skipped_of(b"") == 0

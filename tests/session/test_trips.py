@@ -151,3 +151,46 @@ def test_all_sessions_share_the_count() -> None:
     with logged_in(Delivery(), IGNORE, trips=trips) as second:
         returned(second)
         assert second.skipped == ["tripped"]
+
+
+def test_rules_that_are_exchanged_begin_anew() -> None:
+    clock = Clock()
+    trips = Trips(clock, lambda _, __: None)
+    repaired = rule("update")
+    current = [IGNORE]
+    with logged_in(Delivery(), rules=lambda: current[0], trips=trips) as talk:
+        for _ in range(LIMIT):
+            conflict(talk, IGNORE, DENIED)
+        returned(talk)
+        trips.forget()
+        current[0] = repaired
+        conflict(talk, repaired, ok(2), ok(2))
+        trips.forget()
+        current[0] = IGNORE
+        conflict(talk, IGNORE, DENIED)
+        assert talk.skipped == ["tripped"]
+
+
+def test_a_prepared_statement_with_the_old_rule_does_not_trip_the_new_one() -> None:
+    text = "INSERT INTO users (email) VALUES (?)"
+    prepare = command(commands.STMT_PREPARE, text.encode())
+    execute = command(commands.STMT_EXECUTE, b"\7\0\0\0\0\1\0\0\0\0\1\xfe\0\3a@x")
+    answer = packets(prepared(0, 1), DEFINITION, payloads.eof())
+    repaired, current = rule("update"), [IGNORE]
+    with logged_in(Delivery(), rules=lambda: current[0]) as talk:
+        client, backend = talk
+        client >> prepare
+        backend << prepare
+        backend >> answer
+        client << answer
+        current[0] = repaired
+        for number in range(LIMIT + 1):
+            client >> execute
+            backend << execute
+            backend >> duplicate("a@x", KEY)
+            if number < LIMIT:
+                backend << command(commands.STMT_PREPARE, statement(IGNORE, text).encode())
+                backend >> DENIED
+            client << duplicate("a@x", KEY)
+        assert talk.skipped == ["tripped"]
+        conflict(talk, repaired, ok(2), ok(2))
