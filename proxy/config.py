@@ -191,6 +191,25 @@ def _count(value: object) -> object:
     raise _expected(f"{in_yaml(value)} is no count (expected a whole number, 0 or more)")
 
 
+def parse_workers(value: object) -> int:
+    """Read a number of workers, 1 to 64, or `auto`; raises ValueError for anything else."""
+    if str(value) == "auto":
+        return AUTO_WORKERS
+    if not isinstance(value, bool) and str(value).isascii() and str(value).isdigit() and 0 < int(str(value)) <= 64:
+        return int(str(value))
+    raise ValueError(f"{in_yaml(value)} is no number of workers (expected 1 to 64, or auto)")
+
+
+def _workers(value: object) -> int:
+    try:
+        return parse_workers(value)
+    except ValueError as error:
+        raise _expected(str(error)) from None
+
+
+AUTO_WORKERS: Final = 0
+"""Stands for as many workers as there are cores."""
+
 Seconds = Annotated[float, BeforeValidator(_duration)]
 Bytes = Annotated[int, BeforeValidator(_size)]
 Count = Annotated[int, BeforeValidator(_count)]
@@ -198,6 +217,7 @@ Flag = Annotated[bool, Strict()]
 HostPort = Annotated[Address, BeforeValidator(_address)]
 Endpoints = Annotated[Endpoint | tuple[Endpoint, ...], PlainValidator(_endpoints)]
 Networks = Annotated[tuple[Network, ...], PlainValidator(_networks)]
+Workers = Annotated[int, PlainValidator(_workers)]
 Permissions = Annotated[int, PlainValidator(_permissions)]
 
 
@@ -363,7 +383,8 @@ class ProxyConfig:
     """The whole of config/proxy.yaml; without `rules` every conflict is only seen, counted and explained.
 
     Without `lookup` no definition is read, and rules that need one say so. `listen` and `backend` are one address or
-    several; backends are tried in their order. `drain_timeout`: seconds that sessions may take to come to rest when the
+    several; backends are tried in their order. `workers`: processes that serve clients, AUTO_WORKERS for one for each
+    core. `drain_timeout`: seconds that sessions may take to come to rest when the
     proxy stops.
     """
 
@@ -376,6 +397,7 @@ class ProxyConfig:
     proxy_protocol: ProxyProtocol = field(default_factory=ProxyProtocol)
     backend_proxy_protocol: ProxyProtocolVersion = ProxyProtocolVersion.OFF
     rules: Path | None = None
+    workers: Workers = 1
     drain_timeout: Seconds = 30.0
     client_tls: ClientTls = field(default_factory=ClientTls)
     backend_tls: BackendTls = field(default_factory=BackendTls)

@@ -4,6 +4,7 @@ import gzip
 from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
 from prometheus_client.exposition import gzip_accepted
 
 from proxy.admin.api import add_api
@@ -47,7 +48,7 @@ def create_app(sources: Sources, *, ready: Ready, token: str | None = None) -> w
     ready: is asked whenever /-/ready is. token: what a request has to bring for what is not for everybody; None: no
     token is asked for.
     """
-    app = web.Application(middlewares=[token_check(token)] if token is not None else [])
+    app = web.Application(middlewares=[*([] if token is None else [token_check(token)]), _up_to_date(sources)])
     app[COUNTERS] = sources.counters
     app[READY] = ready
     add_page(app, INDEX)
@@ -58,6 +59,18 @@ def create_app(sources: Sources, *, ready: Ready, token: str | None = None) -> w
     add_reload(app, sources.reload)
     app.on_response_prepare.append(_add_headers)
     return app
+
+
+def _up_to_date(sources: Sources) -> Middleware:
+    """Make the middleware that has the workers asked before anything is told of their work."""
+
+    @web.middleware
+    async def bring(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path == "/metrics" or request.path.startswith("/api/"):
+            await sources.refresh(request.path == "/api/sessions")
+        return await handler(request)
+
+    return bring
 
 
 async def _metrics(request: web.Request) -> web.Response:

@@ -1,12 +1,10 @@
 """Reading the files again, by HTTP."""
 
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
 
-Reload = Callable[[], Awaitable[tuple[bool, str]]]
-"""Reads the files again; tells whether they are in force now, and says it in words."""
+from proxy.admin.sources import Reload
 
 RELOAD: Final = "/-/reload"
 

@@ -1,14 +1,17 @@
 """What the pages and the API are made from; the supervisor hands it over."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from proxy.admin.reload import Reload
 from proxy.admin.settings import Setting
 from proxy.conflicts.counters import Counters
 from proxy.conflicts.journal import Journal
 from proxy.rules.match import RuleSet
 from proxy.rules.table import Missing, Table
+
+Reload: TypeAlias = Callable[[], Awaitable[tuple[bool, str]]]
+"""Reads the files again; tells whether they are in force now, and says it in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,8 @@ class Sources:
 
     rules: gives those in force. table: gives what is known of a table, by its schema and name; None: nothing yet.
     sessions: gives those that are open now. settings: gives the configuration in force. problems: tells why the last
-    attempt to read the files failed, if it did. reload: reads them again. show_values: values in conflict may be shown.
+    attempt to read the files failed, if it did. reload: reads them again. refresh: brings all of this
+    up to date before it is told; true: the sessions, too. show_values: values in conflict may be shown.
     clock: seconds since the epoch.
     """
 
@@ -39,5 +43,6 @@ class Sources:
     settings: Callable[[], tuple[Setting, ...]]
     problems: Callable[[], tuple[str, ...]]
     reload: Reload
+    refresh: Callable[[bool], Awaitable[None]]
     show_values: bool
     clock: Callable[[], float]

@@ -9,7 +9,7 @@ import typer
 
 from proxy.cli.check import DEFAULT_CONFIG
 from proxy.cli.files import leave
-from proxy.config import Address, ConfigError, Endpoint, ProxyConfig, parse_endpoint
+from proxy.config import Address, ConfigError, Endpoint, ProxyConfig, parse_endpoint, parse_workers
 from proxy.run.logs import configure_logging
 from proxy.run.policy import StartError
 from proxy.run.process import run
@@ -38,6 +38,9 @@ def serve(
         Address | None, typer.Option(parser=Address.parse, metavar="HOST:PORT", help="Metrics and health over HTTP.")
     ] = None,
     rules: Annotated[Path | None, typer.Option(help="The rules, instead of those that the proxy's file names.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(parser=parse_workers, metavar="N|auto", help="Processes that serve clients.")
+    ] = None,
 ) -> None:
     """Run the proxy until SIGTERM or SIGINT. Options stand above what the proxy's file says.
 
@@ -55,7 +58,7 @@ def serve(
     keyclash serve --listen 0.0.0.0:3306 --backend db.internal:3306
     keyclash serve --listen unix:/run/keyclash.sock --listen 127.0.0.1:3306
     """  # noqa: D301  # \b keeps click from rewrapping the examples
-    origin = Origin(config, lambda file: _chosen(file, listen, backend, admin, rules))
+    origin = Origin(config, lambda file: _chosen(file, listen, backend, admin, rules, workers))
     try:
         loaded = origin.read()
         configure_logging(loaded.config.log.level, loaded.config.log.format, sys.stderr)
@@ -73,6 +76,7 @@ def _chosen(
     backend: list[Endpoint] | None,
     admin: Address | None,
     rules: Path | None,
+    workers: int | None,
 ) -> ProxyConfig:
     return replace(
         config,
@@ -80,4 +84,5 @@ def _chosen(
         backend=tuple(backend) if backend else config.backend,
         admin=admin or config.admin,
         rules=rules or config.rules,
+        workers=config.workers if workers is None else workers,
     )

@@ -1,6 +1,7 @@
 """What a process counts: plain integers, cheap to bump on the data path and read only when somebody scrapes them."""
 
-from typing import TypeVar
+import copy
+from typing import Any, Final, TypeVar
 
 from proxy.conflicts.labels import OTHER, CauseLabels, ConflictLabels
 
@@ -18,6 +19,11 @@ class Durations:
     def __init__(self) -> None:
         self.buckets = [0] * (BUCKETS + 1)
         self.sum = 0.0
+
+    def add(self, other: "Durations") -> None:
+        """Count what another one has counted."""
+        self.buckets = [own + more for own, more in zip(self.buckets, other.buckets, strict=True)]
+        self.sum += other.sum
 
     def observe(self, seconds: float) -> None:
         """Count one duration, given in seconds."""
@@ -53,6 +59,8 @@ class Counters:
         "sessions_total",
         "skipped",
         "tripped",
+        "worker_restarts",
+        "workers",
     )
 
     def __init__(self, max_series: int = 1000) -> None:
@@ -79,6 +87,34 @@ class Counters:
         self.causes: dict[CauseLabels, int] = {}
         self.last_reload_successful = False
         self.last_reload_at = 0.0
+        self.workers = 1
+        """Processes that serve clients now."""
+        self.worker_restarts = 0
+
+    def take(self) -> "Counters":
+        """Hand out what was counted since the last time, and count anew; states stay."""
+        taken, fresh = copy.copy(self), Counters()
+        for name in _COUNTS:
+            setattr(self, name, getattr(fresh, name))
+        return taken
+
+    def add(self, other: "Counters") -> None:
+        """Count what was counted elsewhere, within the same cap; states stay."""
+        self.commands = [own + more for own, more in zip(self.commands, other.commands, strict=True)]
+        for name in _NUMBERS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in _BY_LABEL:
+            counts: dict[Any, int] = getattr(self, name)
+            for key, count in getattr(other, name).items():
+                _bump(counts, key, count)
+        for code, count in other.errors.items():
+            self.error(code, count)
+        for labels, count in other.conflicts.items():
+            self.conflict(labels, count)
+        for cause, count in other.causes.items():
+            self.cause(cause, count)
+        self.command_durations.add(other.command_durations)
+        self.resolution_durations.add(other.resolution_durations)
 
     def session_opened(self) -> None:
         """Count a session that begins."""
@@ -89,6 +125,11 @@ class Counters:
         self.sessions -= 1
         _bump(self.sessions_total, result)
 
+    def lost(self, result: str, count: int) -> None:
+        """Count sessions that ended without a word."""
+        self.sessions -= count
+        _bump(self.sessions_total, result, count)
+
     def observe_command(self, seconds: float) -> None:
         """Count how long a command took, from its last byte to the end of its reply."""
         self.command_durations.observe(seconds)
@@ -97,9 +138,9 @@ class Counters:
         """Count how much longer a client waited because of a second statement."""
         self.resolution_durations.observe(seconds)
 
-    def error(self, code: int) -> None:
-        """Count an ERR packet of the server. SIGNAL lets a client invent codes, so their number is capped."""
-        _bump(self.errors, code if code in self.errors or len(self.errors) < self._max_series else OTHER)
+    def error(self, code: int | str, count: int = 1) -> None:
+        """Count ERR packets of the server. SIGNAL lets a client invent codes, so their number is capped."""
+        _bump(self.errors, code if code in self.errors or len(self.errors) < self._max_series else OTHER, count)
 
     def rewrite(self, rule: str, when: str, protocol: str, result: str) -> None:
         """Count a statement that a rule rewrote; when: conflict or always; protocol: text or prepared."""
@@ -133,6 +174,15 @@ class Counters:
     def reload_failed(self) -> None:
         """Note that the configuration could not be loaded, so that the one before is still in force."""
         self.last_reload_successful = False
+
+
+_STATES: Final = frozenset({"_max_series", "last_reload_at", "last_reload_successful", "tripped", "workers"})
+_COUNTS: Final = tuple(name for name in Counters.__slots__ if name not in _STATES)
+_NUMBERS: Final = tuple(name for name in _COUNTS if isinstance(getattr(Counters(), name), int))
+_CAPPED: Final = frozenset({"causes", "conflicts", "errors"})
+_BY_LABEL: Final = tuple(
+    name for name in _COUNTS if isinstance(getattr(Counters(), name), dict) and name not in _CAPPED
+)
 
 
 def _bump(counts: dict[_Key, int], key: _Key, count: int = 1) -> None:

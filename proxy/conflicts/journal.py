@@ -6,7 +6,7 @@ sample without values. Everything is bounded: conflicts and keys by number, the 
 
 import hashlib
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -19,6 +19,9 @@ SIZE: Final = 1_000
 """Conflicts that are kept one by one."""
 MAX_KEYS: Final = 1_000
 """Keys that are counted on their own; of more, the one that has been at rest for longest is given up."""
+TOLD_SOON: Final = 500
+MOST_TOLD: Final = 20_000
+"""Conflicts that may wait to be told to the journal of another process."""
 MAX_SAMPLES: Final = 8
 """Statements of different shapes that are counted for a key."""
 
@@ -125,6 +128,13 @@ class KeyStats:
             self.causes[cause] = self.causes.get(cause, 0) + count
 
 
+class Told(NamedTuple):
+    """One conflict on its way to the journal of another process; entry: what is shown of the value in conflict."""
+
+    conflict: Conflict
+    entry: str | None
+
+
 class Journal:
     """Keeps the last conflicts, and the counts of the keys that had any of late.
 
@@ -182,6 +192,11 @@ class Journal:
         name = self._ids.get(key_id)
         return None if name is None else self._keys.get(name)
 
+    def add_all(self, told: Iterable[Told]) -> None:
+        """Keep conflicts that another process has told of."""
+        for each in told:
+            self.add(each.conflict, each.entry)
+
     def _stats(self, record: Record) -> KeyStats:
         stats = self._keys.get(record.name)
         if stats is None:
@@ -198,3 +213,27 @@ class Journal:
         if self.others is None:
             self.others = KeyStats(KeyName(OTHER, OTHER, OTHER), stats.first)
         self.others.absorb(stats)
+
+
+class Outbox(Journal):
+    """Keeps conflicts until they are told to the journal of another process; of too many the oldest are given up.
+
+    full: called when there are so many that they should be told soon.
+    """
+
+    def __init__(self, full: Callable[[], None]) -> None:
+        super().__init__(size=0)
+        self._full = full
+        self._told: deque[Told] = deque(maxlen=MOST_TOLD)
+
+    def add(self, conflict: Conflict, entry: str | None) -> None:
+        """Keep a conflict; entry: what is shown of the value in conflict."""
+        self._told.append(Told(conflict, entry))
+        if len(self._told) == TOLD_SOON:
+            self._full()
+
+    def take(self) -> list[Told]:
+        """Hand them out."""
+        told = list(self._told)
+        self._told.clear()
+        return told

@@ -23,6 +23,7 @@ class Result(StrEnum):
     MALFORMED = "malformed"
     UNTRACKED = "untracked"
     SHUTDOWN = "shutdown"
+    WORKER_DIED = "worker_died"
     FAILED = "failed"
 
 

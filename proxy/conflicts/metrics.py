@@ -60,6 +60,8 @@ _HELP = {
     "keyclash_config_last_reload_success_timestamp_seconds": (
         "When the configuration was last loaded, in seconds since the epoch; 0 if never."
     ),
+    "keyclash_workers": "Processes that serve clients now.",
+    "keyclash_worker_restarts": "Worker processes that were started in place of one that had ended.",
     "keyclash_build": "What runs. version: of Keyclash; python: of Python. The value is always 1.",
 }
 
@@ -96,6 +98,7 @@ class CountersCollector(Collector):
         yield from _traffic_families(self._counters)
         yield from _session_families(self._counters, self._openmetrics)
         yield from _reload_families(self._counters)
+        yield from _worker_families(self._counters)
         yield _build_family()
 
 
@@ -137,6 +140,11 @@ def _session_families(counters: Counters, openmetrics: bool) -> Iterator[Metric]
 def _reload_families(counters: Counters) -> Iterator[Metric]:
     yield _gauge("keyclash_config_last_reload_successful", int(counters.last_reload_successful))
     yield _gauge("keyclash_config_last_reload_success_timestamp_seconds", counters.last_reload_at)
+
+
+def _worker_families(counters: Counters) -> Iterator[Metric]:
+    yield _gauge("keyclash_workers", counters.workers)
+    yield _counter("keyclash_worker_restarts", (), [((), counters.worker_restarts)])
 
 
 def _build_family() -> Metric:

@@ -32,7 +32,8 @@ class Recorder:
 
     show_values: show the value in conflict as it is, instead of a hash that is good for one process's life.
     conflicts_per_second: how many lines a second may be logged, with a burst of one second's worth (at least one);
-    0 logs none. clock: seconds, monotonic. facts: what is known of keys.
+    0 logs none. clock: seconds, monotonic. facts: what is known of keys. hash_key: 32 bytes, for processes whose hashes
+    are to be the same; None: some of its own.
 
     Attributes:
         insertions: is told of every INSERT that is sent.
@@ -61,11 +62,12 @@ class Recorder:
         *,
         facts: Facts = _nothing_known,
         journal: Journal | None = None,
+        hash_key: bytes | None = None,
     ) -> None:
         self._counters = counters
         self._log = log
         self._show_values = show_values
-        self._hash_key = secrets.token_bytes(32)
+        self._hash_key = hash_key or secrets.token_bytes(32)
         self._bucket = TokenBucket(conflicts_per_second, clock)
         self._suppressed = 0
         self.insertions = Insertions()

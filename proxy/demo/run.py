@@ -23,8 +23,8 @@ from proxy.demo.show import conflict_table, summary
 from proxy.demo.traffic import Target, Traffic
 from proxy.net.side import describe
 from proxy.run.logs import configure_logging
+from proxy.run.loop import loop_factory
 from proxy.run.policy import StartError
-from proxy.run.process import loop_factory
 from proxy.run.supervisor import Running, serve
 from proxy.wire.commands import QUERY
 

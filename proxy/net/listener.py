@@ -1,19 +1,17 @@
 """Accepts clients, and keeps the pairs that they become."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+import socket
 
 import structlog
 
-from proxy.config import Address, Endpoint, Network, UnixAddress
+from proxy.config import Endpoint, Network
 from proxy.net.client import Client
-from proxy.net.door import Door, Entrance
+from proxy.net.door import Entrance
+from proxy.net.listening import BACKLOG, Listening, open_listening
 from proxy.net.pair import Manners, OpenSession, Pair, PairSettings
-from proxy.net.unix_socket import UnixSocket, bind
 
 _log = structlog.get_logger(__name__)
-_BACKLOG: Final = 1024
 
 
 class Listener:
@@ -40,7 +38,7 @@ class Listener:
         self._all_ended = asyncio.Event()
         self._all_ended.set()
         self._servers: list[asyncio.Server] = []
-        self._unix_sockets: list[UnixSocket] = []
+        self._listenings: list[Listening] = []
 
     def use(self, settings: PairSettings, networks: tuple[Network, ...]) -> None:
         """Exchange what the clients that come from now on meet."""
@@ -57,26 +55,32 @@ class Listener:
 
     async def listen(self, endpoint: Endpoint) -> Endpoint:
         """Accept clients there too; returns the address really bound (port 0 asks for a free one). Raises OSError."""
+        return await self.accept_at(open_listening(endpoint, self._socket_mode))
+
+    async def accept_at(self, listening: Listening) -> Endpoint:
+        """Accept clients at sockets that listen already; returns their address."""
         loop = asyncio.get_running_loop()
-        if isinstance(endpoint, UnixAddress):
-            unix_socket = bind(endpoint.path, self._socket_mode)
-            self._unix_sockets.append(unix_socket)
-            make_door = self._make_door_at(endpoint)
-            self._servers.append(await loop.create_unix_server(make_door, sock=unix_socket.sock, backlog=_BACKLOG))
-            return endpoint
-        make_door = self._make_door_at(endpoint)
-        server = await loop.create_server(make_door, endpoint.host, endpoint.port, backlog=_BACKLOG)
-        self._servers.append(server)
-        name = server.sockets[0].getsockname()
-        return Address(name[0], name[1])
+        self._listenings.append(listening)
+        entrance = self.entrance(listening.endpoint)
+        for sock in listening.sockets:
+            create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
+            self._servers.append(await create(entrance.make_door, sock=sock, backlog=BACKLOG))
+        return listening.endpoint
+
+    def entrance(self, endpoint: Endpoint) -> Entrance:
+        """Make the entrance of an address; whoever accepts its clients makes their doors with it."""
+        timeout = self._settings.limits.login_timeout
+        entrance = Entrance(endpoint, self._networks, timeout, self._admit, self._refuse)
+        self._entrances.append(entrance)
+        return entrance
 
     def stop_accepting(self) -> None:
         """Close the listening sockets; the pairs live on."""
-        for unix_socket in self._unix_sockets:
-            unix_socket.remove()
+        for listening in self._listenings:
+            listening.remove()
         for server in self._servers:
             server.close()
-        self._unix_sockets.clear()
+        self._listenings.clear()
         self._servers.clear()
         for entrance in self._entrances:
             entrance.close()
@@ -108,12 +112,6 @@ class Listener:
         self.stop_accepting()
         for pair in self.pairs:
             pair.abort()
-
-    def _make_door_at(self, endpoint: Endpoint) -> Callable[[], Door]:
-        timeout = self._settings.limits.login_timeout
-        entrance = Entrance(endpoint, self._networks, timeout, self._admit, self._refuse)
-        self._entrances.append(entrance)
-        return entrance.make_door
 
     def _admit(self, transport: asyncio.Transport, client: Client) -> Pair | None:
         try:

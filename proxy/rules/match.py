@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from proxy.rules.rule import Rule, When
 from proxy.sql.names import same_name
@@ -31,6 +31,10 @@ class RuleSet:
     def __post_init__(self) -> None:
         index = _Index(self.rules)
         object.__setattr__(self, "_candidates", lru_cache(maxsize=_REMEMBERED)(index.find))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave out what is kept for the next time: another process finds it anew."""
+        return RuleSet, (self.rules, self.source, self.version)
 
     def candidates(self, schema: str | None, table: str, user: str) -> tuple[Rule, ...]:
         """Give the rules for an insert into a table by a user, in the order of the file.

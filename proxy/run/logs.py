@@ -42,6 +42,13 @@ def configure_logging(level: LogLevel, log_format: LogFormat, stream: TextIO) ->
     )
 
 
+def change_level(level: LogLevel) -> None:
+    """Write lines of at least another level from now on."""
+    root = logging.getLogger()
+    if root.level != (wanted := logging.getLevelNamesMapping()[level.upper()]):
+        root.setLevel(wanted)
+
+
 def _common() -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,

@@ -1,5 +1,6 @@
 """What new clients meet: made from the files as a whole, and exchanged as a whole when they are read again."""
 
+import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,18 +30,19 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What clients are shown where the configuration names no file: made once, so that it outlives every reload.
+    """What is made up where the configuration names no file: once, so that it outlives every reload.
 
-    certificate: None as long as it has not been needed.
+    hash_key: for values in conflict, 32 bytes. certificate: None as long as it has not been needed.
     """
 
     rsa: RsaKey
+    hash_key: bytes
     certificate: Certificate | None = None
 
     @classmethod
     def make(cls) -> "Identity":
         """Make the key; the certificate, which takes longer, is made by `fitting`."""
-        return cls(RsaKey.generate())
+        return cls(RsaKey.generate(), secrets.token_bytes(32))
 
     def fitting(self, config: ProxyConfig) -> "Identity":
         """Give an identity that has all that a configuration asks for."""

@@ -3,11 +3,11 @@
 import asyncio
 import resource
 import signal
-from collections.abc import Callable
 from typing import Final
 
 import structlog
 
+from proxy.run.loop import loop_factory
 from proxy.run.policy import Loaded
 from proxy.run.reload import Origin
 from proxy.run.supervisor import Running, serve_from
@@ -27,15 +27,6 @@ def run(loaded: Loaded, origin: Origin) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_run(loaded, origin))
-
-
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """Give what makes the event loop: uvloop's, or asyncio's own where uvloop is missing."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
 
 
 def raise_open_files_limit() -> None:

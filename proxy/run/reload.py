@@ -23,6 +23,7 @@ AT_START: Final = (
     "admin",
     "admin_token_file",
     "socket_mode",
+    "workers",
     "backend_proxy_protocol",
     "backend_tls",
     "log.format",

@@ -1,7 +1,6 @@
 """One whole proxy: the worker that serves clients and the admin server that tells of it, from start to stop."""
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -16,23 +15,36 @@ from proxy.admin.settings import settings_of
 from proxy.admin.sources import Sources
 from proxy.admin.token import read_token
 from proxy.config import Address, ProxyConfig
+from proxy.conflicts.journal import Journal
+from proxy.net.listening import Listening, open_listening
 from proxy.net.probe import probe_any
 from proxy.net.proxy_header import proxy_header
 from proxy.net.side import describe
 from proxy.rules.match import RuleSet
 from proxy.rules.model import load_rules
-from proxy.run.policy import Identity, Loaded, StartError, make_policy
+from proxy.run.cores import cores
+from proxy.run.logs import change_level
+from proxy.run.policy import Identity, Loaded, Policy, StartError, make_policy
 from proxy.run.reload import Origin, Reloaded, Reloader
+from proxy.run.team import Team
 from proxy.run.watch import watch
 from proxy.run.worker import Worker
 
 _log = structlog.get_logger(__name__)
 
 
+def _crew(policy: Policy, workers: int) -> Worker | Team:
+    """Make who serves the clients: this process itself, or several of its own."""
+    if workers > 1:
+        return Team(policy, workers)
+    config = policy.config
+    return Worker(policy, Journal(config.conflicts.journal, config.conflicts.max_series))
+
+
 class Running:
     """A proxy that runs; made by `serve`.
 
-    addresses, admin_address: what is really bound. worker: what serves the clients.
+    addresses, admin_address: what is really bound. crew: who serves the clients.
     """
 
     def __init__(self, loaded: Loaded, origin: Origin) -> None:
@@ -42,9 +54,9 @@ class Running:
         self.draining = False
         self._origin = origin
         self._policy = make_policy(loaded, Identity.make())
-        self.worker = Worker(self._policy)
-        self.counters = self.worker.counters
-        self.journal = self.worker.journal
+        self.crew = _crew(self._policy, config.workers or cores())
+        self.counters = self.crew.counters
+        self.journal = self.crew.journal
         self._settings = settings_of(config, origin.file)
         self._reloader = Reloader(origin, loaded, self._use, self.counters, time.time)
         self._watch: asyncio.Task[None] | None = None
@@ -63,19 +75,23 @@ class Running:
     @property
     def rules(self) -> RuleSet:
         """The rules in force."""
-        return self.worker.rules
+        return self.crew.rules
 
-    @rules.setter
-    def rules(self, rules: RuleSet) -> None:
-        self.worker.rules = rules
+    @property
+    def worker(self) -> Worker:
+        """What serves the clients where there are no processes for that."""
+        if not isinstance(self.crew, Worker):
+            raise TypeError("the workers are other processes")
+        return self.crew
 
     def _sources(self, config: ProxyConfig) -> Sources:
         return Sources(
             counters=self.counters,
             journal=self.journal,
             rules=lambda: self.rules,
-            table=self.worker.table,
-            sessions=self.worker.sessions,
+            table=self.crew.table,
+            sessions=self.crew.sessions,
+            refresh=self.crew.refresh,
             settings=lambda: self._settings,
             problems=lambda: tuple(map(str, self._reloader.problems)),
             reload=self._reload,
@@ -85,25 +101,34 @@ class Running:
 
     async def start(self) -> None:
         """Listen on all addresses. Raises StartError."""
-        self.worker.warm()
         try:
             await self._admin.start(self.admin_address)
             self.admin_address = self._admin.address
         except OSError as error:
             await self._admin.stop()
             raise StartError(f"cannot listen on {self.admin_address} (admin): {describe(error)}") from error
-        bound = []
-        for endpoint in self.addresses:
-            try:
-                bound.append(await self.worker.listener.listen(endpoint))
-            except OSError as error:
-                await self.worker.close()
-                await self._admin.stop()
-                raise StartError(f"cannot listen on {endpoint}: {describe(error)}") from error
-        self.addresses = tuple(bound)
+        try:
+            listenings = self._listen()
+            await self.crew.start(listenings)
+        except StartError:
+            await self.crew.close()
+            await self._admin.stop()
+            raise
+        self.addresses = tuple(listening.endpoint for listening in listenings)
         self.counters.reload_succeeded(time.time())
         if self._origin.file is not None:
             self._watch = asyncio.create_task(watch(lambda: self._reloader.look, lambda: self.reload("a file changed")))
+
+    def _listen(self) -> list[Listening]:
+        listenings: list[Listening] = []
+        for endpoint in self.addresses:
+            try:
+                listenings.append(open_listening(endpoint, self._policy.config.socket_mode))
+            except OSError as error:
+                for listening in listenings:
+                    listening.close()
+                raise StartError(f"cannot listen on {endpoint}: {describe(error)}") from error
+        return listenings
 
     async def reload(self, why: str) -> Reloaded:
         """Read the files again; all of it takes effect, or nothing does. why: for the log."""
@@ -116,13 +141,13 @@ class Running:
             self._watch.cancel()
             with suppress(asyncio.CancelledError):
                 await self._watch
-        await self.worker.drain(self._policy.config.drain_timeout if drain_timeout is None else drain_timeout)
-        await self.worker.close()
+        await self.crew.drain(self._policy.config.drain_timeout if drain_timeout is None else drain_timeout)
+        await self.crew.close()
         await self._admin.stop()
 
     def abort(self) -> None:
         """Cut every session off; a `stop` that is under way comes to its end."""
-        self.worker.listener.abort()
+        self.crew.abort()
 
     async def _use(self, loaded: Loaded, restart: tuple[str, ...]) -> None:
         """Put other files in force, as far as they can be without a restart. Raises StartError."""
@@ -130,10 +155,9 @@ class Running:
         # Certificates and keys are files, too.
         policy = await asyncio.to_thread(make_policy, loaded, before.identity, before.pairs.backends)
         settings = await asyncio.to_thread(settings_of, loaded.config, self._origin.file, restart)
+        await self.crew.follow(policy)
         self._policy, self._settings = policy, settings
-        if before.config.log.level is not loaded.config.log.level:
-            logging.getLogger().setLevel(loaded.config.log.level.upper())
-        self.worker.use(policy)
+        change_level(loaded.config.log.level)
 
     async def _reload(self) -> tuple[bool, str]:
         done = await self.reload("it was asked for")

@@ -1,6 +1,7 @@
 """The cache of definitions that a proxy's configuration asks for."""
 
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from proxy.config import ProxyConfig
 from proxy.conflicts.causes import Facts, KeyFacts
@@ -56,3 +57,35 @@ def exact_tables(rules: RuleSet) -> Iterator[Name]:
         schema, table = rule.table.schema, rule.table.table
         if schema is not None and "*" not in schema + table:
             yield schema, table
+
+
+Forgets: TypeAlias = Callable[[str | None, str | None], None]
+"""Is told that definitions are to be looked up anew: of a table, all of a schema, or all."""
+
+
+class SharedTables:
+    """A cache of definitions that tells of the DDL that its sessions see; the sessions' own view of it."""
+
+    __slots__ = ("_cache", "_told")
+
+    def __init__(self, cache: TableCache, told: Forgets) -> None:
+        self._cache = cache
+        self._told = told
+
+    def peek(self, schema: str, table: str) -> Table | Missing | None:
+        """Give a definition, or why there is none; None: not known yet."""
+        return self._cache.peek(schema, table)
+
+    def request(self, schema: str, table: str, done: Callable[[], None]) -> None:
+        """Have a definition read; `done` is called once it is known, or known to be missing."""
+        self._cache.request(schema, table, done)
+
+    def forget(self, schema: str | None = None, table: str | None = None) -> None:
+        """Drop what is known, here and elsewhere."""
+        self._cache.forget(schema, table)
+        self._told(schema, table)
+
+
+def told_of_ddl(cache: TableCache | None, told: Forgets) -> SharedTables | None:
+    """Have DDL told elsewhere; without a cache there is nothing to forget."""
+    return None if cache is None else SharedTables(cache, told)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -13,13 +13,14 @@ from proxy.conflicts.counters import Counters
 from proxy.conflicts.journal import Journal
 from proxy.conflicts.recorder import Recorder
 from proxy.net.listener import Listener
+from proxy.net.listening import Listening
 from proxy.net.pair import Manners, Pair
 from proxy.rules.match import RuleSet
 from proxy.rules.rule import Rule
 from proxy.rules.table import Missing, Table
 from proxy.rules.trips import Trips
 from proxy.run.policy import Policy
-from proxy.run.tables import exact_tables, key_facts, table_cache
+from proxy.run.tables import Forgets, exact_tables, key_facts, table_cache, told_of_ddl
 from proxy.session import Session, SessionSettings
 from proxy.sql.patterns import warm_up
 
@@ -34,6 +35,9 @@ PATIENCE: Final = 0.5
 class Worker:
     """Serves clients by a policy, which may be exchanged.
 
+    journal: keeps the conflicts. workers: how many there are, which share what may be logged. seen_ddl: is told of DDL
+    that comes by, for another worker may know the table.
+
     Attributes:
         rules: those in force; sessions see it when they are exchanged.
         counters, journal: what became of the sessions, and the last conflicts.
@@ -43,12 +47,13 @@ class Worker:
     Raises ConfigError if the lookup's account has no password.
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, journal: Journal, workers: int = 1, seen_ddl: Forgets | None = None) -> None:
         config = policy.config
         self.rules = policy.loaded.rules
         self.counters = Counters(config.conflicts.max_series)
-        self.journal = Journal(config.conflicts.journal, config.conflicts.max_series)
         self.tables = table_cache(config, policy.pairs.backend_tls, policy.backend_public_key)
+        self._tables = self.tables if seen_ddl is None else told_of_ddl(self.tables, seen_ddl)
+        self.journal = journal
         self._policy = policy
         self._opened: dict[Pair, Session] = {}
         self._most_opened = 64
@@ -57,10 +62,11 @@ class Worker:
             self.counters,
             structlog.get_logger("proxy.conflicts"),
             config.conflicts.show_values,
-            config.log.conflicts_per_second,
+            config.log.conflicts_per_second / workers,
             time.monotonic,
             facts=key_facts(self.table),
-            journal=self.journal,
+            journal=journal,
+            hash_key=policy.identity.hash_key,
         )
         self._settings = self._session_settings(policy)
         self.listener = Listener(
@@ -76,6 +82,10 @@ class Worker:
         """Do beforehand what the first sessions would have to wait for."""
         warm_up()
         self._look_up_tables()
+
+    async def follow(self, policy: Policy) -> None:
+        """Exchange the policy."""
+        self.use(policy)
 
     def use(self, policy: Policy) -> None:
         """Exchange the policy: rules at once and for all, the rest for the clients that come from now on."""
@@ -96,6 +106,19 @@ class Worker:
         for pair in self.listener.pairs:
             session = self._opened[pair]
             yield SessionView(session.thread_id, session.user, pair.client.address, session.idle)
+
+    async def start(self, listenings: Sequence[Listening]) -> None:
+        """Accept clients."""
+        self.warm()
+        for listening in listenings:
+            await self.listener.accept_at(listening)
+
+    async def refresh(self, sessions: bool) -> None:
+        """Do nothing: all that is counted is at hand."""
+
+    def abort(self) -> None:
+        """Cut every session off; a `drain` that is under way comes to its end."""
+        self.listener.abort()
 
     async def drain(self, seconds: float) -> None:
         """Accept no more and end all sessions within this time, each where it hurts its client least."""
@@ -119,7 +142,7 @@ class Worker:
             recorder=self._recorder,
             rules=self._rules_in_force,
             trips=self._trips,
-            tables=self.tables,
+            tables=self._tables,
             client_tls=config.client_tls.mode,
             backend_tls=config.backend_tls.mode,
             compression=config.compression,

@@ -4,6 +4,8 @@ The cleartext is the password and a NUL, each byte XORed with the login's nonce 
 Source: MySQL, ``sql/auth/sha2_password.cc``; WL#9591.
 """
 
+from typing import Any
+
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
@@ -29,6 +31,13 @@ class RsaKey:
         """Make a key of 2048 bits, the size of MySQL's own."""
         return cls(rsa.generate_private_key(public_exponent=65537, key_size=2048))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Tell a worker process of one's own the key."""
+        pem = self._key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        return _from_pem, (pem,)
+
     @property
     def size(self) -> int:
         """The bytes of an encrypted password."""
@@ -44,6 +53,13 @@ class RsaKey:
             return _xor(self._key.decrypt(data, _OAEP), nonce)
         except ValueError as error:
             raise ProtocolError("the client's password is not encrypted for the proxy's key") from error
+
+
+def _from_pem(pem: bytes) -> RsaKey:
+    key = serialization.load_pem_private_key(pem, password=None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise TypeError("not an RSA key")
+    return RsaKey(key)
 
 
 def encrypt_password(password: bytes, nonce: bytes, public_pem: bytes) -> bytes:

@@ -18,6 +18,10 @@ async def reload() -> tuple[bool, str]:
     return True, "nothing to read"
 
 
+async def refresh(sessions: bool) -> None:
+    return None
+
+
 def sources(**changes: Any) -> Sources:
     """Make empty sources, of which some are others."""
     usual = Sources(
@@ -29,6 +33,7 @@ def sources(**changes: Any) -> Sources:
         settings=lambda: settings_of(ProxyConfig(), None),
         problems=tuple,
         reload=reload,
+        refresh=refresh,
         show_values=False,
         clock=lambda: NOW,
     )

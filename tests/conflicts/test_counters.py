@@ -1,4 +1,5 @@
 import pickle
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -137,3 +138,60 @@ def test_counters_can_be_sent_to_another_process() -> None:
     copy: Counters = pickle.loads(pickle.dumps(counters))
     assert copy.conflicts == counters.conflicts
     assert copy.command_durations.buckets == counters.command_durations.buckets
+
+
+def counted() -> Counters:
+    """Count one of each."""
+    counters = Counters()
+    counters.session_opened()
+    counters.session_opened()
+    counters.session_closed("quit")
+    counters.commands[3] += 1
+    counters.bytes_sent += 7
+    counters.error(1062)
+    counters.skip("one", "no_columns")
+    counters.deadlock("one")
+    counters.observe_command(0.5)
+    counters.conflict(labels(key="a"))
+    counters.tripped["one"] = 1
+    counters.reload_succeeded(5.0)
+    return counters
+
+
+def values(counters: Counters) -> dict[str, Any]:
+    """Give all that is counted, and all states."""
+    plain = {name: getattr(counters, name) for name in Counters.__slots__}
+    return plain | {name: (each.buckets, each.sum) for name, each in plain.items() if isinstance(each, Durations)}
+
+
+def test_what_is_handed_out_is_counted_no_more() -> None:
+    counters, before = counted(), values(counted())
+    taken = counters.take()
+    assert values(taken) == before
+    states = {"tripped": {"one": 1}, "last_reload_successful": True, "last_reload_at": 5.0}
+    assert values(counters) == values(Counters()) | states
+    assert values(counters.take()) == values(Counters()) | states
+
+
+def test_what_several_have_counted_adds_up() -> None:
+    total = Counters()
+    for _ in range(2):
+        total.add(counted())
+    assert (total.sessions, total.sessions_total, total.commands[3], total.bytes_sent) == (2, {"quit": 2}, 2, 14)
+    assert (total.errors, total.deadlocks) == ({1062: 2}, {"one": 2})
+    assert total.skipped == {("one", "no_columns"): 2}
+    assert (sum(total.command_durations.buckets), total.command_durations.sum) == (2, 1.0)
+    assert (total.tripped, total.last_reload_at) == ({}, 0.0)
+
+
+def test_what_adds_up_stays_within_the_cap_and_never_falls() -> None:
+    total = Counters(max_series=1)
+    for key in ("a", "b", "a", "c"):
+        more = Counters()
+        more.conflict(labels(key=key))
+        total.add(more)
+    assert sorted(total.conflicts.items()) == sorted({labels(key="a"): 2, other(): 2}.items())
+
+
+def test_it_goes_from_process_to_process() -> None:
+    assert values(pickle.loads(pickle.dumps(counted()))) == values(counted())

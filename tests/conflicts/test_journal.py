@@ -1,7 +1,7 @@
 import tracemalloc
 
 from proxy.conflicts.conflict import Cause, Outcome
-from proxy.conflicts.journal import Journal, KeyName
+from proxy.conflicts.journal import MOST_TOLD, TOLD_SOON, Journal, KeyName, Outbox
 from tests.conflicts.conflicts import conflict
 
 NAME = KeyName("shop", "users", "ux_email")
@@ -72,3 +72,24 @@ def test_many_keys_and_values_take_bounded_memory() -> None:
     tracemalloc.stop()
     assert len(journal.ranked()) == 100
     assert second < first * 1.2
+
+
+def test_conflicts_of_another_process_are_told_and_kept_once() -> None:
+    full: list[bool] = []
+    outbox, journal = Outbox(lambda: full.append(True)), Journal()
+    for number in range(TOLD_SOON):
+        assert not full
+        outbox.add(conflict(thread_id=number), "hash")
+    assert full == [True]
+    journal.add_all(outbox.take())
+    journal.add_all(outbox.take())
+    assert journal.total == TOLD_SOON
+    assert next(journal.records()).thread_id == TOLD_SOON - 1
+
+
+def test_what_nobody_takes_is_bounded() -> None:
+    outbox = Outbox(lambda: None)
+    for number in range(MOST_TOLD + 1):
+        outbox.add(conflict(thread_id=number), "hash")
+    told = outbox.take()
+    assert (len(told), told[0].conflict.thread_id) == (MOST_TOLD, 1)

@@ -38,6 +38,8 @@ NAMES = {
     "keyclash_bytes_total": {"direction"},
     "keyclash_config_last_reload_successful": set(),
     "keyclash_config_last_reload_success_timestamp_seconds": set(),
+    "keyclash_workers": set(),
+    "keyclash_worker_restarts_total": set(),
     "keyclash_build_info": {"version", "python"},
 }
 
@@ -130,7 +132,7 @@ def test_every_family_has_a_help_text_and_a_type_and_stands_once() -> None:
         helped = [line.split()[2] for line in lines if line.startswith("# HELP ")]
         typed = [line.split()[2] for line in lines if line.startswith("# TYPE ")]
         assert helped == typed
-        assert len(set(helped)) == len(helped) == 16
+        assert len(set(helped)) == len(helped) == 18
         assert all(len(line.split(" ", 3)[3]) > 20 for line in lines if line.startswith("# HELP "))
 
 

@@ -115,7 +115,7 @@ class Proxy:
 
     def use_rules(self, rules: RuleSet) -> None:
         """Put other rules in force."""
-        self.running.rules = rules
+        self.running.worker.rules = rules
 
     def close_connections(self) -> None:
         """Close what `connect` and `raw` have opened and the test has left open."""

@@ -142,7 +142,7 @@ async def test_an_ipv4_client_of_a_socket_for_both(monkeypatch: pytest.MonkeyPat
         both.bind(("::", 0))
         async with backend() as server, stage(server.address, networks=EVERYWHERE) as running:
             loop = asyncio.get_running_loop()
-            listening = await loop.create_server(running.listener._make_door_at(server.address), sock=both)
+            listening = await loop.create_server(running.listener.entrance(server.address).make_door, sock=both)
             client = Peer(*await asyncio.open_connection("127.0.0.1", both.getsockname()[1]))
             client.send(V1)
             assert await client.read(len(GREETING)) == GREETING
