@@ -23,6 +23,7 @@ from proxy.conflicts.insertions import Insertions, Recent, Sent, fingerprint
 from proxy.conflicts.mentions import mentions, mentions_table, offers
 from proxy.conflicts.message import ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME
 from proxy.conflicts.offered import (
+    LEXING,
     LOOK,
     NOTHING,
     Offered,
@@ -34,6 +35,8 @@ from proxy.conflicts.offered import (
 )
 from proxy.sql.head import head
 from proxy.sql.names import fold
+from proxy.sql.split import split
+from proxy.sql.statement import Skip
 from proxy.wire.binary import read_rows, read_values
 from proxy.wire.errors import ProtocolError
 
@@ -140,13 +143,14 @@ class Judge:
         if attempt is None or conflict.errno not in _ERRORS or not _is_own(conflict, attempt):
             return Verdict(Cause.UNKNOWN, columns)
         readable = self._text.take(min(len(attempt.text) + len(attempt.parameters), LOOK) + SEARCH)
-        offered = _read_attempt(attempt, facts) if readable else NOTHING
+        alone = readable and _is_alone(attempt.text)
+        offered = _read_attempt(attempt, facts) if alone else NOTHING
         if not columns and conflict.entry is not None:
             columns = find_columns(offered, conflict.entry)
         case = _Case(conflict, attempt, offered, columns, facts, self._clock())
         cause = self._of_statement(case) or self._of_same(case)
         if cause is None:
-            cause = self._of_others(case) if readable else Cause.UNKNOWN
+            cause = self._of_others(case) if alone else Cause.UNKNOWN
         self._remember(case)
         if conflict.outcome is not Outcome.INSERTED:
             self._insertions.failed(attempt)
@@ -261,6 +265,14 @@ class Judge:
         self._entries[key] = self._conflict_before(case.conflict) or case.now
         if len(self._entries) >= ENTRIES:
             self._old_entries, self._entries = self._entries, {}
+
+
+def _is_alone(text: bytes) -> bool:
+    """Tell whether a text holds one statement; of several nothing tells which one met the conflict."""
+    if b";" not in text:
+        return True
+    found = split(text, LEXING)
+    return not isinstance(found, Skip) and len(found) == 1
 
 
 def _read(text: bytes, facts: KeyFacts | None) -> Offered:

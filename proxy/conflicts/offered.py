@@ -21,7 +21,8 @@ LOOK: Final = 65_536
 MAX_ROWS: Final = 1_000
 MAX_COLUMNS: Final = 64
 
-_LEXING: Final = Lexing(ansi_quotes=False, no_backslash_escapes=False, charset_safe=True)
+LEXING: Final = Lexing(ansi_quotes=False, no_backslash_escapes=False, charset_safe=True)
+"""How statements are taken to be read."""
 _TOKEN = re.compile(
     rb"[\t-\r\x20]*+(?:"
     rb"(?P<string>(?:[NXB](?=')|_[0-9A-Z]++[\t-\r\x20]*+(?=['\"]))?+"
@@ -82,7 +83,7 @@ def read_offered(text: bytes) -> Offered:
     One row takes 20 us, 64 KiB in 1,000 rows take 20 ms: whoever calls this keeps to a budget.
     """
     text = text[:LOOK]
-    cursor = Cursor(text, _LEXING)
+    cursor = Cursor(text, LEXING)
     try:
         prefix = read_prefix(cursor)
     except (UnprovenError, ValueError):

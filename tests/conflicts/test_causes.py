@@ -239,6 +239,25 @@ def test_what_does_not_tell(scene: Scene, changes: dict[str, object]) -> None:
     assert scene.meet(scene.send(scene.one, insert()), **changes) is Cause.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        (insert("bob@example.org") + "; " + insert(), Cause.UNKNOWN),
+        (insert() + ";", Cause.EXISTING),
+        (insert(name="a; b"), Cause.EXISTING),
+    ],
+)
+def test_several_statements_do_not_tell(scene: Scene, text: str, cause: Cause) -> None:
+    assert scene.meet(scene.send(scene.one, text)) is cause
+
+
+def test_several_statements_that_are_sent_again(scene: Scene) -> None:
+    text = insert("bob@example.org") + "; " + insert()
+    scene.send(scene.one, text)
+    scene.clock.now += 1
+    assert scene.meet(scene.send(scene.one, text)) is Cause.RETRY
+
+
 def test_a_conflict_without_an_attempt_is_unknown(scene: Scene) -> None:
     assert scene.judge.judge(conflict()).cause is Cause.UNKNOWN
 
