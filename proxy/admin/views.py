@@ -10,7 +10,7 @@ from proxy.admin.sources import OpenSession, Sources
 from proxy.advice.evidence import Evidence
 from proxy.advice.explanation import Explanation, explain
 from proxy.advice.suggestion import Suggestion, suggest
-from proxy.conflicts.history import MINUTES
+from proxy.conflicts.history import MINUTES, History
 from proxy.conflicts.journal import KeyName, KeyStats, Record
 from proxy.conflicts.metrics import version
 from proxy.conflicts.sketch import Hitter
@@ -100,12 +100,14 @@ class ConflictsView:
 class KeyPage:
     """All about one key.
 
-    minutes: conflicts in each of the last 360 minutes. entries, users, samples: the most frequent ones; a value came at
-    most `count` times, and at least `count - error`.
+    minutes: conflicts in each of the last 360 minutes; outcome_minutes, cause_minutes: those of each outcome and cause.
+    entries, users, samples: the most frequent ones; a value came at most `count` times, and at least `count - error`.
     """
 
     key: KeyView
     minutes: list[int]
+    outcome_minutes: dict[str, list[int]]
+    cause_minutes: dict[str, list[int]]
     entries: list[Hitter]
     users: list[Hitter]
     samples: list[Hitter]
@@ -221,6 +223,8 @@ def key_page(sources: Sources, key_id: str) -> KeyPage | None:
     return KeyPage(
         key=_key(stats, now),
         minutes=stats.history.last(now, MINUTES),
+        outcome_minutes=_minutes(stats.outcome_history, now),
+        cause_minutes=_minutes(stats.cause_history, now),
         entries=list(stats.entries.top(SHOWN_HITTERS)),
         users=list(stats.users.top(SHOWN_HITTERS)),
         samples=list(stats.samples.top(SHOWN_HITTERS)),
@@ -311,6 +315,10 @@ def _key(stats: KeyStats, now: float) -> KeyView:
 
 def _ranked(counts: Mapping[_Name, int]) -> dict[str, int]:
     return {str(name): count for name, count in sorted(counts.items(), key=lambda item: -item[1])}
+
+
+def _minutes(histories: Mapping[_Name, History], now: float) -> dict[str, list[int]]:
+    return {str(name): history.last(now, MINUTES) for name, history in histories.items()}
 
 
 def _conflict(record: Record) -> ConflictView:

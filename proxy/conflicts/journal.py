@@ -77,14 +77,15 @@ class KeyStats:
         columns: the key's columns, as far as they are known.
         first, last: when the first and the last conflict were, in seconds since the epoch.
         outcomes, causes, rules: how many conflicts there were of each; `rules` by name, "" for none.
+        history: how many in each of the last minutes; outcome_history, cause_history: of each that occurred.
         users: the most frequent ones.
         entries: the most frequent ones, as they are shown.
         samples: statements without their values.
     """
 
     __slots__ = (
-        "causes", "columns", "count", "entries", "first", "history", "last", "name", "outcomes", "rules", "samples",
-        "users",
+        "cause_history", "causes", "columns", "count", "entries", "first", "history", "last", "name", "outcome_history",
+        "outcomes", "rules", "samples", "users",
     )  # fmt: skip
 
     def __init__(self, name: KeyName, at: float) -> None:
@@ -97,6 +98,8 @@ class KeyStats:
         self.causes: dict[Cause, int] = {}
         self.rules: dict[str, int] = {}
         self.history = History()
+        self.outcome_history: dict[Outcome, History] = {}
+        self.cause_history: dict[Cause, History] = {}
         self.users = SpaceSaving(MAX_SAMPLES)
         self.entries = SpaceSaving()
         self.samples = SpaceSaving(MAX_SAMPLES)
@@ -113,6 +116,12 @@ class KeyStats:
         rule = record.rule or ""
         self.rules[rule] = self.rules.get(rule, 0) + count
         self.history.add(record.at, count)
+        if record.outcome not in self.outcome_history:
+            self.outcome_history[record.outcome] = History()
+        self.outcome_history[record.outcome].add(record.at, count)
+        if record.cause not in self.cause_history:
+            self.cause_history[record.cause] = History()
+        self.cause_history[record.cause].add(record.at, count)
         self.users.add(record.user, count)
         if record.entry is not None:
             self.entries.add(record.entry, count)

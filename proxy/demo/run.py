@@ -16,7 +16,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from proxy.config import Address, LogFormat, LogLevel, ProxyConfig
+from proxy.config import Address, ConfigError, LogFormat, LogLevel, ProxyConfig
 from proxy.demo.backend import Backend, start_backend
 from proxy.demo.shop import SCHEMA, open_shop
 from proxy.demo.show import conflict_table, summary
@@ -25,7 +25,8 @@ from proxy.net.side import describe
 from proxy.run.logs import configure_logging
 from proxy.run.loop import loop_factory
 from proxy.run.policy import StartError
-from proxy.run.supervisor import Running, serve
+from proxy.run.reload import Origin
+from proxy.run.supervisor import Running, serve_from
 from proxy.wire.commands import QUERY
 
 RULES: Final = Path(__file__).with_name("rules.yaml")
@@ -50,12 +51,14 @@ class Options:
         seconds: when to end; None: when told to by a signal.
         port: where the proxy listens, on 127.0.0.1; 0: any free port.
         admin_port: where its metrics are, likewise.
+        rules: the file of the rules that its proxy follows.
         pace: how much time the applications take between statements; 1.0 is made for watching.
     """
 
     seconds: float | None = None
     port: int = 0
     admin_port: int = 0
+    rules: Path = RULES
     pace: float = 1.0
 
 
@@ -81,6 +84,8 @@ def run_demo(options: Options, console: Console | None = None) -> None:
         return
     except StartError as error:
         raise DemoError(f"the proxy does not start: {error}") from error
+    except ConfigError as error:
+        raise DemoError(str(error)) from error
     except pymysql.Error as error:
         raise DemoError(f"the backend refuses the demo's tables: {error}") from error
     except OSError as error:
@@ -98,11 +103,12 @@ async def _run(options: Options, backend: Backend, console: Console) -> None:
         listen=Address(_HOST, options.port),
         backend=Address(backend.host, backend.port),
         admin=Address(_HOST, options.admin_port),
-        rules=RULES,
+        rules=options.rules,
     )
+    origin = Origin(above=lambda _: config)
     with _signals() as told_to_end:
-        async with serve(config) as running:
-            _introduce(running, backend, console)
+        async with serve_from(origin, origin.read()) as running:
+            _introduce(options, running, backend, console)
             traffic = Traffic(Target(_HOST, running.address.port, backend.user), pace=options.pace)
             async with _moving(traffic), _display(running, console):
                 await _end_of(traffic, told_to_end, options.seconds)
@@ -126,14 +132,15 @@ def _signals() -> Iterator[asyncio.Event]:
             signal.signal(number, signal.default_int_handler)
 
 
-def _introduce(running: Running, backend: Backend, console: Console) -> None:
+def _introduce(options: Options, running: Running, backend: Backend, console: Console) -> None:
     address = running.address
     lines = (
         f"backend  {backend.host}:{backend.port}, {backend.description}",
         f"proxy    {address}",
+        f"page     http://{running.admin_address}/",
         f"metrics  http://{running.admin_address}/metrics",
         f"try it   mysql -h{address.host} -P{address.port} -u{backend.user} {SCHEMA}",
-        f"rules    {RULES}",
+        f"rules    {options.rules}",
     )
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 

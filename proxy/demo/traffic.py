@@ -15,7 +15,7 @@ import itertools
 import random
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ _PAGES: Final = ("/", "/about", "/basket", "/offers", "/help")
 _NAMES: Final = ("Ada", "Alan", "Barbara", "Edsger", "Grace", "Ken", "Margaret", "Niklaus")
 
 _PATIENCE: Final = 30  # seconds for an answer
+_WORKERS: Final = 3
 
 Step = Callable[[Cursor], None]
 
@@ -98,7 +99,8 @@ class Traffic:
             pace: 1.0 is slow enough to watch; smaller is faster, 0 is without a pause.
         """
         self._target = target
-        self._applications = _applications(seed, pace)
+        self._together = threading.Barrier(_WORKERS)
+        self._applications = _applications(seed, pace, self._together)
         self._threads: list[threading.Thread] = []
         self._stop = threading.Event()
         self._tell: Callable[[], object] = lambda: None
@@ -126,6 +128,7 @@ class Traffic:
     def stop(self) -> None:
         """End all applications."""
         self._stop.set()
+        self._together.abort()
         self.join()
 
     def _run(self, application: Application, limit: int | None) -> None:
@@ -136,11 +139,14 @@ class Traffic:
             self._tell()
 
 
-def _applications(seed: int, pace: float) -> list[Application]:
+def _applications(seed: int, pace: float, together: threading.Barrier) -> list[Application]:
     def chance(name: str) -> random.Random:
         return random.Random(f"{seed} {name}")  # noqa: S311 -- for variety, not for secrets
 
-    signups = [Application(f"sign-ups {worker}", _sign_ups(chance("sign-ups")), 0.5 * pace) for worker in (1, 2, 3)]
+    signups = [
+        Application(f"sign-ups {worker}", _sign_ups(chance("sign-ups"), together), 0.5 * pace)
+        for worker in range(1, _WORKERS + 1)
+    ]
     return [
         *signups,
         Application("payments", _payments(chance("payments")), 0.3 * pace),
@@ -149,12 +155,21 @@ def _applications(seed: int, pace: float) -> list[Application]:
     ]
 
 
-def _sign_ups(chance: random.Random) -> Iterator[Step]:
-    """Sign people up; all workers have the same people in the same order."""
+def _sign_ups(chance: random.Random, together: threading.Barrier) -> Iterator[Step]:
+    """Sign people up; all workers have the same people in the same order, and begin each together."""
     while True:
         name = chance.choice(_NAMES)
         email = f"{name.lower()}{chance.randrange(10**6)}@example.org"
-        yield _insert("INSERT INTO users (email, name) VALUES (%s, %s)", email, name)
+        yield _with_others(together, _insert("INSERT INTO users (email, name) VALUES (%s, %s)", email, name))
+
+
+def _with_others(together: threading.Barrier, step: Step) -> Step:
+    def wait_and_step(cursor: Cursor) -> None:
+        with suppress(threading.BrokenBarrierError):  # at the end, or one of them has failed
+            together.wait(_PATIENCE)
+        step(cursor)
+
+    return wait_and_step
 
 
 def _payments(chance: random.Random) -> Iterator[Step]:

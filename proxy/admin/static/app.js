@@ -3,7 +3,8 @@
 
 const EVERY = 2000;
 const SVG = "http://www.w3.org/2000/svg";
-const state = { paused: false, timer: 0, asked: 0, filter: "", from: null };
+const state = { paused: false, timer: 0, asked: 0, filter: "", all: false };
+const FEW = 12;  // conflicts that are listed unless all are asked for
 const main = document.getElementById("main");
 
 // ------------------------------------------------------------------------------------------------ elements
@@ -134,70 +135,97 @@ const OUTCOMES = {
   unknown: "The server's reply does not tell.",
 };
 
-const chips = (counts, coloured) => h("span", { class: "chips" }, Object.entries(counts).map(([name, number]) =>
-  h("span", { class: `chip ${coloured ? name : ""}` }, `${name} ${count(number)}`)));
+const dot = (name) => h("span", { class: `dot ${name}` }, name);
+const chips = (counts) => h("span", { class: "chips" }, Object.entries(counts).map(([name, number]) =>
+  h("span", { class: `chip ${name}` }, `${name} `, h("b", {}, count(number)))));
 
 // ------------------------------------------------------------------------------------------------ drawings
 
 function spark(numbers) {
   const most = Math.max(...numbers, 1);
-  const points = numbers.map((number, at) => `${(at / (numbers.length - 1)) * 100} ${31 - (number / most) * 30}`);
+  const points = numbers.map((number, at) => `${((at / (numbers.length - 1)) * 100).toFixed(1)} ${(30 - (number / most) * 28).toFixed(1)}`);
   return h("svg", { class: "spark", viewBox: "0 0 100 32", preserveAspectRatio: "none", role: "img",
     "aria-label": `${plural(total(numbers), "conflict")} in the last hour, ${count(numbers.at(-1))} in this minute` },
-  h("path", { d: `M${points.join("L")}`, fill: "none", stroke: "currentColor", "stroke-width": "1.5", "vector-effect": "non-scaling-stroke" }));
+  h("path", { d: `M0 31L${points.join("L")}L100 31Z`, class: "area" }),
+  h("path", { d: `M${points.join("L")}`, class: "line", "vector-effect": "non-scaling-stroke" }));
 }
 
-function history(numbers, now) {
-  const grouped = [];
-  for (let at = 0; at < numbers.length; at += 3) { grouped.push(total(numbers.slice(at, at + 3))); }
-  const most = Math.max(...grouped, 1);
-  const bars = grouped.map((number, at) => number ? `M${at} 40v-${((number / most) * 40).toFixed(2)}h.8V40z` : "").join("");
-  const start = now - numbers.length * 60;
+// Bars for every three minutes of six hours, one part on top of the other; series: numbers per minute by name.
+function history(series, now) {
+  const names = Object.keys(series);
+  const minutes = Math.max(...names.map((name) => series[name].length));
+  const grouped = names.map((name) => {
+    const bars = [];
+    for (let at = 0; at < minutes; at += 3) { bars.push(total(series[name].slice(at, at + 3))); }
+    return bars;
+  });
+  const sums = grouped[0].map((_, at) => total(grouped.map((bars) => bars[at])));
+  const most = Math.max(...sums, 1);
+  const below = sums.map(() => 0);
+  const told = names.map((name) => `${name} ${count(total(series[name]))}`).join(", ");
   return [
-    h("svg", { class: "history", viewBox: `0 0 ${grouped.length} 40`, preserveAspectRatio: "none", role: "img",
-      "aria-label": `${plural(total(numbers), "conflict")} in the last six hours, at most ${count(most)} in three minutes` },
-    h("path", { d: `M0 39.7h${grouped.length}v.3H0z`, class: "back" }), h("path", { d: bars || "M0 0", class: "front" })),
-    h("div", { class: "axis", "aria-hidden": "true" }, h("span", {}, clock(start)), h("span", {}, `highest: ${count(most)} in 3 min`), h("span", {}, clock(now))),
+    h("svg", { class: "history", viewBox: `0 0 ${sums.length} 40`, preserveAspectRatio: "none", role: "img",
+      "aria-label": `The last six hours: ${told}; at most ${plural(most, "conflict")} in three minutes` },
+    h("path", { d: `M0 39.6h${sums.length}v.4H0z`, class: "back" }),
+    grouped.map((bars, which) => h("path", { class: `front ${names[which]}`, d: bars.map((number, at) => {
+      if (!number) { return ""; }
+      const height = (number / most) * 40;
+      below[at] += height;
+      return `M${at} ${(40 - below[at]).toFixed(2)}h.8v${height.toFixed(2)}h-.8z`;
+    }).join("") || "M0 0" }))),
+    h("div", { class: "axis", "aria-hidden": "true" }, h("span", {}, clock(now - minutes * 60)), h("span", {}, `highest: ${count(most)} in 3 min`), h("span", {}, clock(now))),
   ];
 }
 
-function share(part) {
-  return h("svg", { class: "share", viewBox: "0 0 100 6", preserveAspectRatio: "none", "aria-hidden": "true" },
-    h("rect", { class: "back", width: "100", height: "6" }), h("rect", { class: "front", width: (part * 100).toFixed(1), height: "6" }));
+function share(part, name) {
+  return h("svg", { class: `share ${name}`, viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" },
+    h("rect", { class: "back", width: "100", height: "4" }), h("rect", { class: "front", width: (part * 100).toFixed(1), height: "4" }));
 }
 
-function breakdown(title, caption, counts, words, coloured) {
+function breakdown(id, title, caption, counts, series, words, now) {
   const sum = Math.max(total(Object.values(counts)), 1);
-  return card(title, table(caption, [["Name"], ["Share"], ["Conflicts", "number"]], Object.entries(counts).map(([name, number]) => [
-    h("span", { class: coloured ? name : null }, name),
-    [h("span", { class: "small quiet" }, words[name] || ""), share(number / sum)],
-    `${count(number)} (${Math.round((number / sum) * 100)} %)`,
-  ]), false));
+  return h("section", { class: "card", id }, h("h2", {}, title), history(series, now),
+    table(caption, [["Name"], ["Share"], ["Conflicts", "number"]], Object.entries(counts).map(([name, number]) => [
+      dot(name), [h("span", { class: "small quiet" }, words[name] || ""), share(number / sum, name)],
+      [count(number), h("span", { class: "small quiet" }, ` ${Math.round((number / sum) * 100)} %`)],
+    ]), false));
+}
+
+function tiles(...facts) {
+  return h("dl", { class: "tiles" }, facts.map(([name, value, more]) => h("div", {}, h("dt", {}, name),
+    h("dd", {}, h("b", {}, value), more ? h("span", { class: "small quiet" }, more) : null))));
 }
 
 // ------------------------------------------------------------------------------------------------ pages
 
-const title = (key) => `${key.table || "unknown table"} ${key.key}`;
 const place = (key) => [key.schema, key.table].filter(Boolean).join(".") || "table not known";
+const named = (key) => `${key.key}${key.columns.length ? ` (${key.columns.join(", ")})` : ""}`;
+const ERRORS = ["returned", "refused", "failed"];  // outcomes that the application sees as an error
 
 async function keysPage() {
   const data = await read("api/keys");
   const wanted = state.filter.toLowerCase();
   const keys = data.keys.filter((key) => `${place(key)}.${key.key}`.toLowerCase().includes(wanted));
+  const seen = total(data.keys.map((key) => key.count));
+  const errors = total(data.keys.flatMap((key) => ERRORS.map((name) => key.outcomes[name] || 0)));
+  const part = (number) => (seen ? ` ${Math.round((number / seen) * 100)} %` : "");
   const listed = keys.map((key) => [
-    [h("a", { href: `#/key/${key.id}` }, key.key), h("span", { class: "table-name" }, place(key))],
-    spark(key.per_minute), count(key.count), chips(key.outcomes, true), chips(key.causes), ago(key.last, data.at),
+    [h("a", { href: `#/key/${key.id}` }, place(key)), h("span", { class: "under" }, named(key))],
+    spark(key.per_minute), h("b", {}, count(key.count)), chips(key.outcomes), chips(key.causes),
+    h("span", { class: "nowrap quiet" }, ago(key.last, data.at)),
   ]);
   show("keys", "Keys", h("h1", {}, "Keys in conflict"),
-    h("p", { class: "lead" }, `${plural(data.total, "conflict")} since the start, on ${plural(data.keys.length, "key")}`,
-      data.others ? ` (and ${count(data.others)} on keys that are not listed any more)` : "", `; ${plural(data.sessions, "open session")}. Keyclash ${data.version}.`),
+    tiles(["Conflicts", count(data.total), data.others ? ` ${count(data.others)} on keys not listed` : ""], ["Errors for applications", count(errors), part(errors)],
+      ["Answered by rules", count(seen - errors), part(seen - errors)], ["Keys", count(data.keys.length)], ["Open sessions", count(data.sessions)]),
     h("section", { class: "card" },
-      h("div", { class: "bar" }, h("h2", {}, "By number of conflicts"), h("label", {}, "Filter ", h("input", {
-        id: "filter", type: "search", autocomplete: "off", oninput: (event) => { state.filter = event.target.value; refresh(); },
+      h("div", { class: "bar" }, h("h2", {}, "By number of conflicts"), h("label", { class: "small quiet" }, "Filter ", h("input", {
+        id: "filter", type: "search", autocomplete: "off", placeholder: "table or key", oninput: (event) => { state.filter = event.target.value; refresh(); },
       }))),
       listed.length ? table("Every unique key that had duplicate-key errors, the one with most first", [
-        ["Key"], ["Last hour"], ["Conflicts", "number"], ["What became of them"], ["Causes"], ["Last"],
-      ], listed) : empty(data.keys.length ? "No key has this in its name." : "No duplicate-key error has been seen yet.")));
+        ["Table and key"], ["Last hour"], ["Conflicts", "number"], ["What became of them"], ["Causes"], ["Last"],
+      ], listed) : data.keys.length ? empty("No key has this in its name.") : h("div", { class: "empty" }, h("p", {}, h("strong", {}, "No duplicate-key error has been seen yet.")),
+        h("p", {}, "As soon as a server answers an INSERT with error 1062, its key is listed here: how often, why, and what to do about it."))),
+    h("p", { class: "small quiet" }, `Keyclash ${data.version}`));
 }
 
 // What came once may have taken the place of another: only what surely came again, or was never displaced, says anything.
@@ -209,10 +237,10 @@ const hitters = (caption, name, list) => sure(list).length === 0 ? empty("None s
 
 function suggestionCard(suggestion) {
   const dry = suggestion.dry_run;
-  return h("section", { class: "card", id: "suggestion" }, h("h2", {}, "Suggestion"),
+  return h("section", { class: `card ${suggestion.rule ? "advice" : ""}`, id: "suggestion" }, h("h2", {}, "Suggestion"),
     suggestion.rule
-      ? h("p", {}, h("strong", {}, suggestion.action), ` with ${suggestion.level} confidence (${Math.round(suggestion.confidence * 100)} %)`)
-      : h("p", {}, "No rule is suggested."),
+      ? h("p", {}, h("strong", { class: "big" }, suggestion.action), ` with ${suggestion.level} confidence (${Math.round(suggestion.confidence * 100)} %)`)
+      : h("p", {}, h("strong", {}, "No rule is suggested.")),
     h("ul", { class: "reasons" }, suggestion.reasons.map((reason) => h("li", {}, reason))),
     dry && h("p", {}, "Of the conflicts that are remembered, the rule would have answered ", h("strong", {}, count(dry.answered)), " with an OK",
       dry.depends ? `, ${count(dry.depends)} if the row there was the same` : "", dry.left ? `; ${count(dry.left)} would have stayed errors` : "",
@@ -230,14 +258,17 @@ function explanationCard(explanation) {
     h("dl", {}, explanation.actions.map((action) => [h("dt", {}, action.action, action.advisable ? "" : h("span", { class: "quiet" }, " (not advisable as far as is known)")), h("dd", {}, action.text)])));
 }
 
-function conflictsCard(data, now) {
-  const rows = data.conflicts.map((conflict) => [
-    moment(conflict.at), h("span", { class: conflict.outcome }, conflict.outcome), conflict.cause,
+function conflictsCard(data) {
+  const shown = state.all ? data.conflicts : data.conflicts.slice(0, FEW);
+  const rows = shown.map((conflict) => [
+    moment(conflict.at), dot(conflict.outcome), dot(conflict.cause),
     conflict.entry === null ? "" : code(conflict.entry), conflict.user, conflict.client, conflict.rule || "",
     conflict.latency === null ? "" : `${(conflict.latency * 1000).toFixed(1)} ms`,
   ]);
   return card("Recent conflicts", table(data.show_values ? "The newest first" : "The newest first; values in conflict are shown as hashes",
-    [["Time"], ["Outcome"], ["Cause"], ["Entry"], ["User"], ["Client"], ["Rule"], ["Longer by", "number"]], rows));
+    [["Time"], ["Outcome"], ["Cause"], ["Entry"], ["User"], ["Client"], ["Rule"], ["Longer by", "number"]], rows),
+  data.conflicts.length > FEW ? h("button", { type: "button", "aria-expanded": String(state.all), onclick: () => { state.all = !state.all; refresh(); } },
+    state.all ? `Show the newest ${FEW} only` : `Show all ${data.conflicts.length}`) : null);
 }
 
 async function keyPage(id) {
@@ -248,32 +279,31 @@ async function keyPage(id) {
   }
   const key = data.key;
   const now = Date.now() / 1000;
-  show("keys", title(key),
+  show("keys", `${place(key)} ${key.key}`,
     h("p", { class: "small" }, h("a", { href: "#/" }, "All keys")),
-    h("h1", {}, key.key, h("span", { class: "table-name" }, `on ${place(key)}`, key.columns.length ? ` (${key.columns.join(", ")})` : "")),
-    h("p", { class: "lead" }, `${plural(key.count, "conflict")}, the first `, moment(key.first), `, the last ${ago(key.last, now)}`),
-    card("Last six hours", history(data.minutes, now)),
-    h("div", { class: "two" },
-      breakdown("What became of them", "Conflicts by outcome", key.outcomes, OUTCOMES, true),
-      breakdown("Why they happened", "Conflicts by cause", key.causes, CAUSES, false)),
+    h("h1", {}, place(key), h("span", { class: "under" }, named(key))),
+    h("p", { class: "lead" }, h("b", {}, plural(key.count, "conflict")), ", the first ", moment(key.first), `, the last ${ago(key.last, now)}`),
     suggestionCard(data.suggestion),
+    h("div", { class: "two" },
+      breakdown("outcomes", "What became of them", "Conflicts by outcome; above, those of the last six hours", key.outcomes, data.outcome_minutes, OUTCOMES, now),
+      breakdown("causes", "Why they happened", "Conflicts by cause; above, those of the last six hours", key.causes, data.cause_minutes, CAUSES, now)),
     explanationCard(data.explanation),
     h("div", { class: "two" },
       card("Most frequent entries", hitters(data.show_values ? "Values in conflict" : "Values in conflict, as hashes", "Entry", data.entries)),
       card("Users", hitters("Who met the conflicts", "User", data.users))),
     card("Statements", data.samples.length ? hitters("Without their values", "Statement", data.samples) : empty("No statement was seen as a whole.")),
-    conflictsCard(data, now));
+    conflictsCard(data));
 }
 
 async function rulesPage() {
   const data = await read("api/rules");
   const rows = data.rules.map((rule) => [
-    [rule.name, h("span", { class: "table-name" }, rule.source)],
-    [rule.table, h("span", { class: "table-name" }, rule.keys.join(", ") || "any unique key")],
-    [rule.action, h("span", { class: "table-name" }, `when: ${rule.when}`)],
-    rule.tripped ? h("span", { class: "tripped" }, "tripped: it rests") : rule.dry_run ? "dry run" : "in force",
-    [chips(rule.conflicts, true), rule.rewrites.dry_run ? h("span", { class: "table-name" }, `dry run: ${count(rule.rewrites.dry_run)} would have been answered`) : null],
-    rule.skips.length ? h("ul", { class: "reasons small" }, rule.skips.map((skip) => h("li", {}, `${count(skip.count)}: ${skip.words}`))) : "",
+    [h("b", {}, rule.name), h("span", { class: "under", title: rule.source }, `line ${rule.source.split(":").at(-1)}`)],
+    [rule.table, h("span", { class: "under" }, rule.keys.join(", ") || "any unique key")],
+    [rule.action, h("span", { class: "under" }, `when: ${rule.when}`)],
+    rule.tripped ? h("span", { class: "dot tripped" }, "tripped: it rests") : rule.dry_run ? h("span", { class: "dot refused" }, "dry run") : h("span", { class: "dot kept" }, "in force"),
+    [Object.keys(rule.conflicts).length ? chips(rule.conflicts) : h("span", { class: "quiet" }, "none yet"), rule.rewrites.dry_run ? h("span", { class: "under" }, `dry run: ${count(rule.rewrites.dry_run)} would have been answered`) : null],
+    rule.skips.length ? h("ul", { class: "reasons small" }, rule.skips.map((skip) => h("li", {}, `${count(skip.count)}: ${skip.words}`))) : h("span", { class: "quiet" }, "none"),
   ]);
   show("rules", "Rules", h("h1", {}, "Rules"),
     h("p", { class: "lead" }, data.source ? [`${data.source}, version ${data.version}, loaded `, moment(data.loaded_at)] : "No rules file: every conflict is seen, counted and explained."),
@@ -281,7 +311,7 @@ async function rulesPage() {
       h("ul", { class: "reasons small" }, data.problems.map((problem) => h("li", {}, problem)))),
     h("section", { class: "card" }, rows.length ? table("In the order of the file; the first that fits is followed", [
       ["Rule"], ["Table and key"], ["Action"], ["State"], ["Conflicts"], ["Left alone"],
-    ], rows) : empty("There are no rules.")));
+    ], rows) : h("div", { class: "empty" }, h("p", {}, h("strong", {}, "There are no rules.")), h("p", {}, "Every conflict is seen, counted and explained; the page of a key says which rule would help."))));
 }
 
 async function sessionsPage() {
@@ -289,7 +319,7 @@ async function sessionsPage() {
   show("sessions", "Sessions", h("h1", {}, "Sessions"),
     h("p", { class: "lead" }, `${plural(data.open, "session")} open.`),
     card("Open", data.sessions.length ? table("One row for each client", [["Thread"], ["User"], ["Client"], ["State"]],
-      data.sessions.map((session) => [String(session.thread_id), session.user, session.client, session.idle ? "idle" : "busy"])) : empty("No client is connected.")),
+      data.sessions.map((session) => [String(session.thread_id), session.user, session.client, h("span", { class: `dot ${session.idle ? "" : "updated"}` }, session.idle ? "idle" : "busy")])) : empty("No client is connected.")),
     card("Ended", Object.keys(data.ended).length ? table("How sessions ended", [["Result"], ["Sessions", "number"]],
       Object.entries(data.ended).map(([result, number]) => [result, count(number)]), false) : empty("None has ended yet.")));
 }
@@ -298,7 +328,8 @@ async function configPage() {
   const data = await read("api/config");
   show("config", "Configuration", h("h1", {}, "Configuration"), h("p", { class: "lead" }, "As it is in force, and where each value comes from."),
     h("section", { class: "card" }, table("All settings", [["Setting"], ["Value"], ["From"]],
-      data.settings.map((setting) => [code(setting.key), setting.value === "" ? h("span", { class: "quiet" }, "not set") : code(setting.value), setting.source]))));
+      data.settings.map((setting) => [code(setting.key), setting.value === "" ? h("span", { class: "quiet" }, "not set") : code(setting.value),
+        setting.source === "default" ? h("span", { class: "quiet" }, "default") : setting.source]))));
 }
 
 // ------------------------------------------------------------------------------------------------ reading
