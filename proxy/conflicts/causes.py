@@ -109,7 +109,8 @@ class _Case(NamedTuple):
 class Judge:
     """Finds the causes of conflicts.
 
-    insertions: what was sent. clock: seconds, monotonic. facts: what is known of keys.
+    insertions: what was sent. clock: seconds, monotonic. facts: what is known of keys. sees_all: whether those are all
+    inserts, and not the share of one process among several: then a row that nobody was seen to insert had been there.
     """
 
     __slots__ = (
@@ -119,12 +120,14 @@ class Judge:
         "_insertions",
         "_old_entries",
         "_repeats",
+        "_sees_all",
         "_since",
         "_statements",
         "_text",
     )
 
-    def __init__(self, insertions: Insertions, clock: Callable[[], float], facts: Facts) -> None:
+    def __init__(self, insertions: Insertions, clock: Callable[[], float], facts: Facts, sees_all: bool = True) -> None:
+        self._sees_all = sees_all
         self._insertions = insertions
         self._clock = clock
         self._facts = facts
@@ -214,7 +217,7 @@ class Judge:
             return Cause.RACE
         if _has_looked(case):
             return Cause.RACE
-        seen = other is not None or case.now - self._since > CLOSE
+        seen = other is not None or (self._sees_all and case.now - self._since > CLOSE)
         return Cause.EXISTING if seen and attempt.whole else Cause.UNKNOWN
 
     def _was_close(self, case: _Case, at: float) -> bool:

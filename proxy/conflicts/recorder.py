@@ -33,7 +33,7 @@ class Recorder:
     show_values: show the value in conflict as it is, instead of a hash that is good for one process's life.
     conflicts_per_second: how many lines a second may be logged, with a burst of one second's worth (at least one);
     0 logs none. clock: seconds, monotonic. facts: what is known of keys. hash_key: 32 bytes, for processes whose hashes
-    are to be the same; None: some of its own.
+    are to be the same; None: some of its own. sees_all: no other process sees a part of the inserts.
 
     Attributes:
         insertions: is told of every INSERT that is sent.
@@ -63,6 +63,7 @@ class Recorder:
         facts: Facts = _nothing_known,
         journal: Journal | None = None,
         hash_key: bytes | None = None,
+        sees_all: bool = True,
     ) -> None:
         self._counters = counters
         self._log = log
@@ -72,7 +73,7 @@ class Recorder:
         self._suppressed = 0
         self.insertions = Insertions()
         self.journal = journal or Journal()
-        self._judge = Judge(self.insertions, clock, facts)
+        self._judge = Judge(self.insertions, clock, facts, sees_all)
 
     def record(self, conflict: Conflict) -> None:
         """Judge, count and keep a conflict, and log it as one line "conflict", or count the line as suppressed."""

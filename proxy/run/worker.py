@@ -67,6 +67,7 @@ class Worker:
             facts=key_facts(self.table),
             journal=journal,
             hash_key=policy.identity.hash_key,
+            sees_all=workers == 1,
         )
         self._settings = self._session_settings(policy)
         self.listener = Listener(

@@ -272,6 +272,15 @@ def test_shortly_after_the_start_nothing_is_known() -> None:
     assert scene.meet(scene.send(scene.one, insert())) is Cause.UNKNOWN
 
 
+def test_the_share_of_one_process_does_not_tell_what_had_been_there() -> None:
+    scene = Scene()
+    scene.judge = Judge(scene.memory, scene.clock, lambda schema, table, key: None, sees_all=False)
+    scene.clock.now += 10
+    assert scene.meet(scene.send(scene.one, insert())) is Cause.UNKNOWN
+    scene.clock.now += 1
+    assert scene.meet(scene.send(scene.one, insert(name="other"))) is Cause.EXISTING
+
+
 def test_an_insert_that_got_in_is_remembered_as_one(scene: Scene) -> None:
     assert scene.meet(scene.send(scene.one, insert()), outcome=Outcome.INSERTED) is Cause.EXISTING
     scene.clock.now += 0.5
