@@ -329,9 +329,15 @@ class ProxyProtocol:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one session may take: times in seconds, sizes in bytes."""
+    """What clients may take, all of them and each: times in seconds, sizes in bytes; a count of 0 is no limit."""
 
     __pydantic_config__ = FORBID
+    sessions: Count = 0
+    sessions_per_user: Count = 0
+    sessions_per_host: Count = 0
+    logins_per_second: Count = 0
+    logins_per_host: Count = 100
+    idle_timeout: Seconds | None = None
     login_timeout: Seconds = 10.0
     connect_timeout: Seconds = 10.0
     login_packet: Bytes = 1 << 20

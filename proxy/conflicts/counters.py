@@ -56,6 +56,7 @@ class Counters:
         "resolution_durations",
         "rewrites",
         "sessions",
+        "sessions_limit",
         "sessions_total",
         "skipped",
         "tripped",
@@ -73,6 +74,8 @@ class Counters:
         """Bytes written to clients."""
         self.sessions = 0
         """Sessions open now."""
+        self.sessions_limit = 0
+        """How many may be; 0: any number."""
         self.sessions_total: dict[str, int] = {}
         self.errors: dict[int | str, int] = {}
         self.command_durations = Durations()
@@ -130,6 +133,10 @@ class Counters:
         self.sessions -= count
         _bump(self.sessions_total, result, count)
 
+    def session_refused(self, result: str) -> None:
+        """Count a client for whom no session was opened; result is a word of a closed set."""
+        _bump(self.sessions_total, result)
+
     def observe_command(self, seconds: float) -> None:
         """Count how long a command took, from its last byte to the end of its reply."""
         self.command_durations.observe(seconds)
@@ -176,7 +183,9 @@ class Counters:
         self.last_reload_successful = False
 
 
-_STATES: Final = frozenset({"_max_series", "last_reload_at", "last_reload_successful", "tripped", "workers"})
+_STATES: Final = frozenset(
+    {"_max_series", "last_reload_at", "last_reload_successful", "sessions_limit", "tripped", "workers"}
+)
 _COUNTS: Final = tuple(name for name in Counters.__slots__ if name not in _STATES)
 _NUMBERS: Final = tuple(name for name in _COUNTS if isinstance(getattr(Counters(), name), int))
 _CAPPED: Final = frozenset({"causes", "conflicts", "errors"})

@@ -54,6 +54,7 @@ _HELP = {
     "keyclash_command_duration_seconds": "Time from a command's last byte to the end of its reply.",
     "keyclash_resolution_duration_seconds": "Time that a client waited longer because of a second statement.",
     "keyclash_sessions": "Client connections that are open now.",
+    "keyclash_sessions_limit": "How many client connections may be open; 0: any number.",
     "keyclash_sessions_total": f"Client connections that have ended. result: {', '.join(Result)}.",
     "keyclash_bytes": "Bytes of the clients' conversations. direction: received (from clients) or sent (to clients).",
     "keyclash_config_last_reload_successful": "1 if the last attempt to load the configuration succeeded, else 0.",
@@ -126,6 +127,7 @@ def _traffic_families(counters: Counters) -> Iterator[Metric]:
 
 def _session_families(counters: Counters, openmetrics: bool) -> Iterator[Metric]:
     yield _gauge("keyclash_sessions", counters.sessions)
+    yield _gauge("keyclash_sessions_limit", counters.sessions_limit)
     ended: CounterMetricFamily | UnknownMetricFamily
     if openmetrics:
         ended = UnknownMetricFamily("keyclash_sessions_total", _HELP["keyclash_sessions_total"], labels=("result",))

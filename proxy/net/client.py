@@ -12,26 +12,32 @@ class Client:
     """One client.
 
     address: for people: `host:port`, or the listener's own address for a client of a Unix socket.
+    host: what it shares with all clients that come from there, for limits.
     secure: whether what is said between it and the proxy needs no TLS to be private, by the client's own judgement.
     announcement: the ends of its TCP connection, for the backend's PROXY header; None if it has none.
     """
 
     address: str
+    host: str
     secure: bool
     announcement: Announcement | None
 
 
 def announced_client(announcement: Announcement) -> Client:
     """Give the client that a PROXY header tells of; it has no Unix socket, whatever the way from there to here is."""
-    return Client(str(announcement.source), secure=False, announcement=announcement)
+    return _over_tcp(announcement)
 
 
 def connected_client(transport: asyncio.BaseTransport, listener: Endpoint) -> Client:
     """Give the client at the other end of a connection that `listener` has accepted."""
     if isinstance(listener, UnixAddress):
-        return Client(str(listener), secure=True, announcement=None)
+        return Client(str(listener), "localhost", secure=True, announcement=None)
     peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
     if not peer or not here:  # it is gone already
-        return Client("", secure=False, announcement=None)
-    announcement = Announcement(Address(*peer[:2]), Address(*here[:2]))
-    return Client(str(announcement.source), secure=False, announcement=announcement)
+        return Client("", "", secure=False, announcement=None)
+    return _over_tcp(Announcement(Address(*peer[:2]), Address(*here[:2])))
+
+
+def _over_tcp(announcement: Announcement) -> Client:
+    source = announcement.source
+    return Client(str(source), source.host, secure=False, announcement=announcement)

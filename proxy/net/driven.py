@@ -15,6 +15,10 @@ class DrivenSession(Protocol):
         """Why it has ended, in words."""
 
     @property
+    def bytes_moved(self) -> int:
+        """How many bytes it has taken of both sides."""
+
+    @property
     def idle(self) -> bool:
         """Whether no reply is due and nothing of the client's waits, so that an end now would break nothing off."""
 
@@ -67,3 +71,6 @@ class DrivenSession(Protocol):
 
     def login_timed_out(self) -> None:
         """End: the client has not logged in within the time limit."""
+
+    def idle_timed_out(self) -> None:
+        """End: the client has said nothing for long. Does nothing when the session has ended."""

@@ -2,12 +2,16 @@
 
 import asyncio
 import socket
+import time
+from collections.abc import Callable
 
 import structlog
 
 from proxy.config import Endpoint, Network
+from proxy.conflicts.labels import Result
 from proxy.net.client import Client
 from proxy.net.door import Entrance
+from proxy.net.gate import TOO_MANY, Gate
 from proxy.net.listening import BACKLOG, Listening, open_listening
 from proxy.net.pair import Manners, OpenSession, Pair, PairSettings
 
@@ -19,6 +23,7 @@ class Listener:
 
     networks: where connections begin with a PROXY header.
     socket_mode: the permissions of a Unix socket's file.
+    gate: limits how many may be in. turned_away: is told which limit a client that is not let in has met.
     """
 
     def __init__(
@@ -27,11 +32,15 @@ class Listener:
         open_session: OpenSession,
         networks: tuple[Network, ...] = (),
         socket_mode: int = 0o777,
+        gate: Gate | None = None,
+        turned_away: Callable[[Result], None] = lambda result: None,
     ) -> None:
         self._settings = settings
         self._open_session = open_session
         self._networks = networks
         self._socket_mode = socket_mode
+        self._gate = gate or Gate(settings.limits, time.monotonic)
+        self._turned_away = turned_away
         self._entrances: list[Entrance] = []
         self._pairs: set[Pair] = set()
         self._manners: Manners | None = None
@@ -44,6 +53,7 @@ class Listener:
         """Exchange what the clients that come from now on meet."""
         self._settings = settings
         self._networks = networks
+        self._gate.limits = settings.limits
         for entrance in self._entrances:
             entrance.networks = networks
             entrance.timeout = settings.limits.login_timeout
@@ -114,11 +124,19 @@ class Listener:
             pair.abort()
 
     def _admit(self, transport: asyncio.Transport, client: Client) -> Pair | None:
+        limit = self._gate.enter(client.host)
+        if limit is not None:
+            # No pair: a crowd before the door is not to cost what those inside do.
+            transport.write(TOO_MANY)
+            transport.close()
+            self._turned_away(limit)
+            return None
         try:
             pair = Pair(transport, client, self._settings, self._open_session, self._ended)
         except Exception as error:
             _log.error("client not admitted", reason=str(error), exc_info=error)
             transport.abort()
+            self._gate.leave(client.host)
             return None
         self._pairs.add(pair)
         self._all_ended.clear()
@@ -133,5 +151,6 @@ class Listener:
 
     def _ended(self, pair: Pair) -> None:
         self._pairs.discard(pair)
+        self._gate.leave(pair.client.host)
         if not self._pairs:
             self._all_ended.set()

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeAlias
 
@@ -14,6 +14,7 @@ from proxy.net.backends import Backend, Backends
 from proxy.net.client import Client
 from proxy.net.dial import UnreachableError, dial
 from proxy.net.driven import DrivenSession
+from proxy.net.gate import Turns
 from proxy.net.proxy_header import proxy_header
 from proxy.net.readers import BulkReader, LoginReader, RefusedLoginError
 from proxy.net.side import Hold, Side, describe, discard
@@ -45,7 +46,7 @@ class BackendTlsContext:
 class PairSettings:
     """What all pairs of a listener share.
 
-    backend_proxy_protocol: the version of the header that tells a backend of the client's address.
+    backend_proxy_protocol: the version of the header that tells a backend of the client's address. turns: of logins.
     flush_timeout: seconds that a closing pair may take to send what waits. half_closed_timeout: seconds after which
     the backend hears of the end of a client that has closed its direction while a reply was due.
     """
@@ -55,6 +56,7 @@ class PairSettings:
     client_tls: ssl.SSLContext | None
     backend_tls: BackendTlsContext | None
     backend_proxy_protocol: ProxyProtocolVersion = ProxyProtocolVersion.OFF
+    turns: Turns = field(default_factory=Turns)
     flush_timeout: float = 5.0
     half_closed_timeout: float = 10.0
 
@@ -106,6 +108,7 @@ class Pair:
         "_tasks",
         "_timer",
         "_trying",
+        "_turn",
         "client",
     )
 
@@ -127,6 +130,7 @@ class Pair:
         self._closing = False
         self._ended = False
         self._login = True
+        self._turn = False  # it is among the logins of its host that are under way
         self._tasks: set[asyncio.Task[None]] = set()
         self._awaited: tuple[Callable[[], bool], Callable[[], None]] | None = None
         self._leaving: asyncio.TimerHandle | None = None
@@ -176,6 +180,7 @@ class Pair:
         """End the login: its time limit is over, and bytes may be read in bulk."""
         self._login = False
         self._cancel_timer()
+        self._give_turn()
         # The session is in the middle of a packet: what the login's reader has begun to read is handed on afterwards.
         self._client.hold(Hold.SWITCHING)
         self._loop.call_soon(self._switch_to_bulk)
@@ -251,11 +256,35 @@ class Pair:
         self._tell(self._session.login_timed_out)
         self.close()
 
+    @property
+    def bytes_moved(self) -> int:
+        """How many bytes the session has taken of both sides."""
+        return self._session.bytes_moved
+
+    @property
+    def idle(self) -> bool:
+        """Whether no reply is due."""
+        return self._session.idle
+
+    def idle_out(self) -> None:
+        """End the session because its client has said nothing for long."""
+        self._lingers = True
+        self._tell(self._session.idle_timed_out)
+        self.close()
+
     # ----------------------------------------------------------------------------------------------------------------
     # The beginning
 
     async def _connect(self) -> None:
         """Try one backend after the other until one greets: nothing that the client says has gone anywhere before."""
+        limits = self._settings.limits
+        try:
+            async with asyncio.timeout(limits.login_timeout):
+                await self._settings.turns.take(self.client.host, limits.logins_per_host)
+        except TimeoutError:
+            self.time_out()
+            return
+        self._turn = True
         backends, reasons = self._settings.backends, []
         for backend in backends.candidates():
             self._trying = backend
@@ -470,6 +499,11 @@ class Pair:
             _log.error("session failed", reason=describe(error), exc_info=error)
             self.close()
 
+    def _give_turn(self) -> None:
+        if self._turn:
+            self._turn = False
+            self._settings.turns.give(self.client.host)
+
     def _set_timer(self, seconds: float, action: Callable[[], object]) -> None:
         self._cancel_timer()
         self._timer = self._loop.call_later(seconds, action)
@@ -495,6 +529,7 @@ class Pair:
             return
         self._ended = True
         self._cancel_timer()
+        self._give_turn()
         _log.debug("session ended", result=self._session.result, reason=self._session.reason)
         self._on_end(self)
 

@@ -1,12 +1,12 @@
-"""The process around a proxy: its event loop, its signals, its limit of open files."""
+"""The process around a proxy: its event loop, its signals."""
 
 import asyncio
-import resource
 import signal
 from typing import Final
 
 import structlog
 
+from proxy.run.limits import raise_open_files_limit
 from proxy.run.loop import loop_factory
 from proxy.run.policy import Loaded
 from proxy.run.reload import Origin
@@ -27,12 +27,6 @@ def run(loaded: Loaded, origin: Origin) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_run(loaded, origin))
-
-
-def raise_open_files_limit() -> None:
-    """Allow as many open files as the system lets this process have; a session takes two of them."""
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _run(loaded: Loaded, origin: Origin) -> None:

@@ -22,6 +22,7 @@ from proxy.rules.match import RuleSet
 from proxy.rules.table import Missing, Table
 from proxy.run.channel import Channel, open_channel
 from proxy.run.handover import Dispatcher, Handover
+from proxy.run.limits import own_limits
 from proxy.run.messages import Ask, Commit, Committed, Drain, Forget, Prepare, Prepared, Ready, Report, SeenDdl, Start
 from proxy.run.policy import Policy, StartError
 from proxy.run.tables import exact_tables, table_cache
@@ -93,6 +94,7 @@ class Team:
         self.journal = Journal(config.conflicts.journal, config.conflicts.max_series)
         self._tables = table_cache(config, policy.pairs.backend_tls, policy.backend_public_key)
         self._workers = workers
+        self._follow_limits(policy)
         self._policy = policy
         self._members: dict[int, Member] = {}
         self._keepers: list[asyncio.Task[None]] = []
@@ -130,6 +132,7 @@ class Team:
         if problems:
             raise StartError(problems[0])
         self._policy = policy
+        self._follow_limits(policy)
         for member in self._members.values():
             if member not in asked:  # it has been started meanwhile, by the old files
                 member.channel.send(question)
@@ -305,6 +308,9 @@ class Team:
         for member in self._members.values():
             member.answers.pop((answer, number), None)
         return [future.result() for future in waiting if future.done() and future.result() is not None]
+
+    def _follow_limits(self, policy: Policy) -> None:
+        self.counters.sessions_limit = own_limits(policy.config.limits, self._workers).sessions * self._workers
 
     def _look_up_tables(self) -> None:
         if self._tables is not None:

@@ -11,23 +11,29 @@ import structlog
 from proxy.admin.sources import OpenSession as SessionView
 from proxy.conflicts.counters import Counters
 from proxy.conflicts.journal import Journal
+from proxy.conflicts.labels import Result
 from proxy.conflicts.recorder import Recorder
+from proxy.net.idleness import Idleness
 from proxy.net.listener import Listener
 from proxy.net.listening import Listening
-from proxy.net.pair import Manners, Pair
+from proxy.net.pair import Manners, Pair, PairSettings
 from proxy.rules.match import RuleSet
 from proxy.rules.rule import Rule
 from proxy.rules.table import Missing, Table
 from proxy.rules.trips import Trips
+from proxy.run.limits import own_limits
 from proxy.run.policy import Policy
 from proxy.run.tables import Forgets, exact_tables, key_facts, table_cache, told_of_ddl
 from proxy.session import Session, SessionSettings
+from proxy.session.users import Users
 from proxy.sql.patterns import warm_up
 
 _log = structlog.get_logger(__name__)
 
 QUIET: Final = 0.5
 """Seconds for which a client at rest must have been quiet to be disconnected while the proxy drains."""
+TELL_AWAY: Final = 10.0
+"""Seconds between two lines about clients that were turned away because of a limit."""
 PATIENCE: Final = 0.5
 """The part of the time to drain after which the others are told at their next rest."""
 
@@ -50,11 +56,15 @@ class Worker:
     def __init__(self, policy: Policy, journal: Journal, workers: int = 1, seen_ddl: Forgets | None = None) -> None:
         config = policy.config
         self.rules = policy.loaded.rules
+        self._workers = workers
         self.counters = Counters(config.conflicts.max_series)
         self.tables = table_cache(config, policy.pairs.backend_tls, policy.backend_public_key)
         self._tables = self.tables if seen_ddl is None else told_of_ddl(self.tables, seen_ddl)
         self.journal = journal
         self._policy = policy
+        self._users = Users()
+        self._away = 0
+        self._away_told = -TELL_AWAY
         self._opened: dict[Pair, Session] = {}
         self._most_opened = 64
         self._trips = Trips(time.monotonic, self._tripped)
@@ -71,8 +81,13 @@ class Worker:
         )
         self._settings = self._session_settings(policy)
         self.listener = Listener(
-            policy.pairs, self._open_session, config.proxy_protocol.from_, socket_mode=config.socket_mode
+            self._pair_settings(policy),
+            self._open_session,
+            config.proxy_protocol.from_,
+            socket_mode=config.socket_mode,
+            turned_away=self._turned_away,
         )
+        self._idleness: asyncio.Task[None] | None = None
 
     @property
     def opened(self) -> int:
@@ -83,6 +98,8 @@ class Worker:
         """Do beforehand what the first sessions would have to wait for."""
         warm_up()
         self._look_up_tables()
+        watch = Idleness(lambda: self.listener.pairs, lambda: self._settings.limits.idle_timeout, time.monotonic)
+        self._idleness = asyncio.create_task(watch.watch())
 
     async def follow(self, policy: Policy) -> None:
         """Exchange the policy."""
@@ -93,7 +110,7 @@ class Worker:
         config = policy.config
         self._policy = policy
         self._settings = self._session_settings(policy)
-        self.listener.use(policy.pairs, config.proxy_protocol.from_)
+        self.listener.use(self._pair_settings(policy), config.proxy_protocol.from_)
         self._trips.forget()
         self.rules = policy.loaded.rules
         self._look_up_tables()
@@ -132,9 +149,16 @@ class Worker:
 
     async def close(self) -> None:
         """Close all that is left."""
+        if self._idleness is not None:
+            self._idleness.cancel()
         await self.listener.close()
         if self.tables is not None:
             await self.tables.close()
+
+    def _pair_settings(self, policy: Policy) -> PairSettings:
+        limits = own_limits(policy.config.limits, self._workers)
+        self.counters.sessions_limit = limits.sessions
+        return replace(policy.pairs, limits=limits)
 
     def _session_settings(self, policy: Policy) -> SessionSettings:
         config = policy.config
@@ -148,6 +172,7 @@ class Worker:
             backend_tls=config.backend_tls.mode,
             compression=config.compression,
             limits=config.limits,
+            users=self._users,
             rsa=policy.rsa,
             client_address="",
             clock=time.monotonic,
@@ -176,6 +201,15 @@ class Worker:
     def _look_up_tables(self) -> None:
         if self.tables is not None:
             self.tables.warm(exact_tables(self.rules))
+
+    def _turned_away(self, limit: Result) -> None:
+        """Count a client that was not let in; the log is not for the crowd to fill."""
+        self.counters.session_refused(limit)
+        self._away += 1
+        now = time.monotonic()
+        if now - self._away_told >= TELL_AWAY:
+            _log.warning("clients turned away", limit=limit, clients=self._away)
+            self._away, self._away_told = 0, now
 
     def _tripped(self, rule: Rule, tripped: bool) -> None:
         if rule in self.rules.rules:  # else a prepared statement has kept it from an earlier file

@@ -809,7 +809,9 @@ class CommandPhase:
 
     def _changed_user(self) -> None:
         """Begin anew as another user: statements, schema and variables are those of a new session."""
+        self._settings.users.give(self._login.user)
         self._login = login = self._changing
+        self._settings.users.take(login.user)
         self._resolver.changed_user(login.user)
         self._forget_statements()
         self._variables = Variables(self._dialect.mariadb, login.database, login.charset, self._tracker.status)

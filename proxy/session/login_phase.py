@@ -12,11 +12,12 @@ from enum import Enum, auto
 from typing import Final
 
 from proxy.config import BackendCompression, BackendTlsMode, ClientTlsMode, CompressionAlgorithm
-from proxy.conflicts.labels import Result
+from proxy.conflicts.labels import Result, printable
 from proxy.session.auth import AuthRelay, AuthTerms
 from proxy.session.settings import SessionSettings, Wires
 from proxy.wire import capabilities as cap
 from proxy.wire.answers import ERR, err, parse_ok
+from proxy.wire.commands import QUIT
 from proxy.wire.compression import ZSTD_LEVEL
 from proxy.wire.errors import ProtocolError
 from proxy.wire.framing import PacketBuffer, frame
@@ -84,6 +85,7 @@ class LoginPhase:
 
     Attributes:
         backend_secure: whether the backend's connection needs no TLS to be private (a Unix socket).
+        counted: whether the session counts as one of its user's.
     """
 
     __slots__ = (
@@ -105,6 +107,7 @@ class LoginPhase:
         "_terms",
         "_wires",
         "backend_secure",
+        "counted",
     )
 
     def __init__(
@@ -125,6 +128,7 @@ class LoginPhase:
         self._state = _State.GREETING
         self._client_tls = False
         self.backend_secure = settings.backend_secure
+        self.counted = False
         self._client_sequence = 0  # of the newest packet sent to the client or got from it
         self._greeting: Greeting | None = None
         self._response = b""
@@ -322,6 +326,9 @@ class LoginPhase:
         auth, login, terms = self._auth, self._login, self._terms
         if auth is None or login is None or terms is None:
             raise ProtocolError("the backend spoke out of turn")
+        # Not before the server has said who it is: else anybody could use up the sessions of another.
+        if payload[:1] == b"\x00" and not self._count(login.user):
+            return
         if onward := auth.from_backend(sequence, payload):
             self._wires.to_client(onward)
         match payload[:1]:
@@ -341,6 +348,15 @@ class LoginPhase:
                         self._backend_compression,
                     )
                 )
+
+    def _count(self, user: str) -> bool:
+        self.counted = self._settings.users.take(user, self._settings.limits.sessions_per_user)
+        if not self.counted:
+            text = f"User {printable(user)} already has more than 'max_user_connections' active connections"
+            self.refuse(1203, "42000", text)
+            self._wires.to_backend(frame(bytes((QUIT,)), 0))
+            self._end(Result.LIMIT_SESSIONS_PER_USER, "its user has too many sessions")
+        return self.counted
 
     def _known_greeting(self) -> Greeting:
         if self._greeting is None:

@@ -14,6 +14,12 @@ from proxy.wire.framing import frame
 
 _QUESTIONS: Final = tuple(frame(bytes((code,)), 0) for code in (commands.PING, commands.RESET_CONNECTION))
 _SHUTDOWN: Final = (1053, "08S01", "Server shutdown in progress")
+_INACTIVE: Final = (
+    4031,
+    "HY000",
+    "The client was disconnected by the server because of inactivity. "
+    "See wait_timeout and interactive_timeout for configuring this behavior.",
+)
 
 
 class Session:
@@ -27,9 +33,22 @@ class Session:
         closed: whether it has ended; nothing is taken or sent any more.
         result: how it ended; None before.
         reason: why, in words for the log; never any of the peers' bytes.
+        received, sent: how many bytes it has taken of the client and of the backend.
     """
 
-    __slots__ = ("_commands", "_counters", "_login", "_relaying", "_settings", "_wires", "closed", "reason", "result")
+    __slots__ = (
+        "_commands",
+        "_counters",
+        "_login",
+        "_relaying",
+        "_settings",
+        "_wires",
+        "closed",
+        "reason",
+        "received",
+        "result",
+        "sent",
+    )
 
     def __init__(self, wires: Wires, settings: SessionSettings) -> None:
         self._wires = wires
@@ -41,7 +60,13 @@ class Session:
         self.closed = False
         self.result: Result | None = None
         self.reason = ""
+        self.received = self.sent = 0
         settings.counters.session_opened()
+
+    @property
+    def bytes_moved(self) -> int:
+        """How many bytes it has taken of both sides."""
+        return self.received + self.sent
 
     @property
     def idle(self) -> bool:
@@ -86,7 +111,9 @@ class Session:
         """Take bytes that the client sent."""
         if self.closed:
             return
-        self._counters.bytes_received += len(data)
+        size = len(data)
+        self._counters.bytes_received += size
+        self.received += size  # 13 ns
         try:
             if self._relaying:
                 self._wires.to_backend(data)
@@ -106,7 +133,9 @@ class Session:
         """Take bytes that the backend sent."""
         if self.closed:
             return
-        self._counters.bytes_sent += len(data)
+        size = len(data)
+        self._counters.bytes_sent += size
+        self.sent += size
         try:
             if self._relaying:
                 self._wires.to_client(data)
@@ -147,6 +176,14 @@ class Session:
             return
         self._login.refuse(1159, "08S01", "Got timeout reading communication packets")
         self._end(Result.LOGIN_TIMEOUT, "the login took too long")
+
+    def idle_timed_out(self) -> None:
+        """Tell the client, as the server does, that it has said nothing for too long, and end."""
+        if self.closed or self._commands is None or not self.idle:
+            return
+        self._commands.tell(err(*_INACTIVE))
+        self._commands.quit()
+        self._end(Result.IDLE_TIMEOUT, "the client said nothing for too long")
 
     def client_lost(self, reason: str = "") -> None:
         """End: the client is gone."""
@@ -191,6 +228,8 @@ class Session:
         self.result = result
         self.reason = self._commands.lost if result is Result.UNTRACKED and self._commands else reason
         self._counters.session_closed(result)
+        if self._login.counted:
+            self._settings.users.give(self.user)
         if self._commands is not None:
             self._commands.end()
         self._wires.close()

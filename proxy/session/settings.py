@@ -1,7 +1,7 @@
 """What a session is handed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from proxy.config import BackendTlsMode, ClientTlsMode, Compression, Limits
@@ -10,6 +10,7 @@ from proxy.conflicts.recorder import Recorder
 from proxy.rules.match import RuleSet
 from proxy.rules.table import Missing, Table
 from proxy.rules.trips import Trips
+from proxy.session.users import Users
 from proxy.wire.rsa import RsaKey
 
 
@@ -68,6 +69,7 @@ class SessionSettings:
         backend_public_key: the PEM that a backend without TLS must have its passwords encrypted for; None: ask it.
         client_secure: whether the client's connection needs no TLS to be private (a Unix socket).
         backend_secure: the same of the backend's connection.
+        users: counts who is logged in.
         clock: seconds, monotonic.
         wall_clock: seconds since the epoch.
     """
@@ -88,3 +90,4 @@ class SessionSettings:
     backend_public_key: bytes | None = None
     client_secure: bool = False
     backend_secure: bool = False
+    users: Users = field(default_factory=Users)

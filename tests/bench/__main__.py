@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from proxy.config import Address
-from proxy.run.process import raise_open_files_limit
+from proxy.run.limits import raise_open_files_limit
 from tests.bench.goals import Goal, goals
 from tests.bench.loads import LoadError, Site, put_certificates
 from tests.bench.peers import RECIPES, ROOT, TWO_WORKERS, Kind, Peer, PeerError, Recipe, knows_workers, running, started

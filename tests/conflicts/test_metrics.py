@@ -34,6 +34,7 @@ NAMES = {
     "keyclash_resolution_duration_seconds_sum": set(),
     "keyclash_resolution_duration_seconds_count": set(),
     "keyclash_sessions": set(),
+    "keyclash_sessions_limit": set(),
     "keyclash_sessions_total": {"result"},
     "keyclash_bytes_total": {"direction"},
     "keyclash_config_last_reload_successful": set(),

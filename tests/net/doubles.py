@@ -47,6 +47,13 @@ class ScriptedSession:
         }
 
     @property
+    def bytes_moved(self) -> int:
+        return self.sent + sum(map(len, self.received))
+
+    def idle_timed_out(self) -> None:
+        self.client_lost("idle")
+
+    @property
     def at_rest(self) -> bool:
         return self.idle
 
@@ -253,7 +260,8 @@ async def stage(
 ) -> AsyncIterator[Stage]:
     """Run a listener for the length of the block; header: of the backend's, networks: that must send one themselves."""
     backends = Backends(behind if isinstance(behind, tuple) else (behind,))
-    settled = PairSettings(backends, limits or Limits(), client_tls, backend_tls, header, **settings)
+    settled = PairSettings(backends, limits or Limits(), client_tls, backend_tls, header)
+    settled = replace(settled, **settings)  # type: ignore[arg-type]  # some of its fields are no numbers
     sessions: list[ScriptedSession] = []
 
     def open_session(wires: Pair, address: str) -> ScriptedSession:

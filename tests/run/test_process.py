@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 import uvloop
 
+from proxy.run.limits import raise_open_files_limit
 from proxy.run.loop import loop_factory
-from proxy.run.process import raise_open_files_limit
 from tests.run.doubles import LOCALHOST, Backend, backend
 
 
