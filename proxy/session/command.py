@@ -118,7 +118,7 @@ class Command:
         batch: the text of several statements that it is; what is said of a statement is said of the one whose result
             comes next.
         infile: the server has asked for a file of the client's.
-        opaque: its text holds several statements that are not told apart, or is too long for that to be known.
+        unseen: why it is not known which statement of it the server is at.
     """
 
     __slots__ = (
@@ -132,7 +132,6 @@ class Command:
         "execution",
         "infile",
         "offset",
-        "opaque",
         "plan",
         "prepared",
         "retries",
@@ -141,6 +140,7 @@ class Command:
         "stage",
         "started",
         "statement",
+        "unseen",
         "verb",
     )
 
@@ -164,7 +164,7 @@ class Command:
         self.conflicted: Conflicted | None = None
         self.batch: Batch | None = None
         self.infile = False
-        self.opaque = False
+        self.unseen: Reason | None = None
 
     @property
     def start(self) -> bytes:

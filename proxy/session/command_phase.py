@@ -402,19 +402,31 @@ class CommandPhase:
             return Pass.ON
         if self._ruled:
             return self._read_ruled(command, data[payload_at:end])
-        if code == commands.QUERY:
-            command.opaque = self._several and end - payload_at > LIMIT
-            verb = self._remember_verb(command)
-            self._leave_trail(command, verb, data[position:end], whole=end <= len(data))
+        if code == commands.QUERY or code == commands.STMT_PREPARE:
+            self._read_text(command, data[position:end], end - payload_at)
         elif code in _ON_STATEMENTS:
             return self._read_on_statement(command, data[position:end], whole=end <= len(data))
-        elif code == commands.STMT_PREPARE and end <= len(data):
-            command.keep(data[position:end])
         elif code == commands.QUIT:
             self.quitting = True
         elif code == commands.CHANGE_USER:
             return self._begin_change_user(data[payload_at:end])
         return Pass.ON
+
+    def _read_text(self, command: Command, packet: bytes, size: int) -> None:
+        """Read a text that no rules are for, as far as is known, and as much of its packet as is there.
+
+        One that is too long is not looked at: for its rule, or for what else it may hold.
+        """
+        whole = size + HEADER == len(packet)
+        if size > self._statement_limit or (self._several and size > LIMIT):
+            command.unseen = Reason.TOO_LARGE
+        if command.code == commands.STMT_PREPARE:
+            if whole:
+                command.keep(packet)
+            return
+        if size > self._statement_limit:
+            self._resolver.pass_over(command, *self._about(command), Reason.TOO_LARGE)
+        self._leave_trail(command, self._remember_verb(command), packet, whole=whole)
 
     def _expect(self, command: Command) -> None:
         self._pending.append(command)
@@ -609,7 +621,7 @@ class CommandPhase:
 
     def _opaque(self, command: Command, whole: Statement, skip: Skip) -> Statement:
         """Let a text whose statements cannot be told apart stand for the first INSERT in it that rules are for."""
-        command.opaque = True
+        command.unseen = skip.reason
         self._remember_verb(command)
         if whole.candidates:
             return whole
@@ -739,6 +751,7 @@ class CommandPhase:
         statement = command.statement
         if statement is None:
             self._statements[number] = found = Prepared(head(self._text_of(command)), self._variables.schema)
+            found.unseen = command.unseen or Reason.PREPARED
             if found.head.verb in _CHANGING_VERBS or found.head.verb in _DDL_VERBS:
                 self._watch(payload[1:5])
             elif found.head.verb in _OFFERING_VERBS:
@@ -916,9 +929,15 @@ class CommandPhase:
         """Read an ERR that ends a reply, which has begun otherwise; None: another statement goes to the backend."""
         if begun and not self._withheld.active:
             command.block(Reason.RETURNING)  # the client has seen the beginning
+        if command.statement is None and command.unseen is None:
+            command.unseen = self._why_unseen(command)
         answer = self._resolver.failed(command, payload, *self._about(command))
         if isinstance(answer, bytes):
-            verb = "other" if command.opaque else self._about(command)[0].verb
+            verb = (
+                "other"
+                if command.unseen is not None and command.code == commands.QUERY
+                else self._about(command)[0].verb
+            )
             self._tracker.status = _after_error(self._tracker.status, command.code, verb)
             return answer
         self._withheld.drop()
@@ -1025,6 +1044,16 @@ class CommandPhase:
             return command.start[1:]
         at = self._text_offset(command.start)
         return command.start[at:] if at >= 0 else b""
+
+    def _why_unseen(self, command: Command) -> Reason | None:
+        """Say why a command has no statement of its own, if it may be an INSERT all the same."""
+        if command.code in _EXECUTES:
+            found = self._statements.get(self._client_number(statement_of(command.start)))
+            if found is None or found.head.verb not in _OFFERING_VERBS:
+                return None
+            return found.unseen if found.insert is None else Reason.TOO_LARGE
+        hidden = command.verb == "hidden" or self._text_offset(command.start) < 0
+        return Reason.TOO_LARGE if command.code == commands.QUERY and hidden else None
 
     def _about(self, command: Command) -> tuple[Head, str | None]:
         """Say what a command's statement does, prepared or not, and in which default schema."""

@@ -120,6 +120,7 @@ class Prepared:
         text: of an INSERT the text, or its beginning if it is not `whole`.
         parameters: how many it has.
         types: theirs, as they were sent last.
+        unseen: why it is not followed, if rules are for it after all.
     """
 
     head: Head
@@ -129,3 +130,4 @@ class Prepared:
     whole: bool = False
     parameters: int = 0
     types: bytes = b""
+    unseen: Reason = Reason.PREPARED

@@ -60,6 +60,9 @@ _EXHAUSTED: Final = frozenset(
     str((1 << bits) - 1) for bits in (7, 8, 15, 16, 23, 24, 31, 32, 63, 64)
 )  # fmt: skip
 
+_HIDING: Final = frozenset({"call", "execute"})
+_OFFERING: Final = frozenset({"insert", "load"})
+
 _OUTCOME_OF_UPDATED: Final = {Action.REPLACE: Outcome.REPLACED}
 
 
@@ -165,6 +168,13 @@ class Resolver:
         command.stage = Stage.REWRITTEN
         return made.statement
 
+    def pass_over(self, command: Command, head: Head, schema: str | None, reason: Reason) -> None:
+        """Count a statement that is passed on unread, where a rule would have rewritten it in the first place."""
+        rule = rule_for_insert(self.candidates(head, schema))
+        if rule is not None and not rule.dry_run:
+            self._counters.skip(rule.name, reason)
+            command.skipped = rule
+
     def failed(self, command: Command, payload: bytes, head: Head, schema: str | None) -> bytes | Send | Wait | Pause:
         """Take an ERR that ends a reply.
 
@@ -264,10 +274,9 @@ class Resolver:
     ) -> bytes | Send | Wait | Pause:
         """Answer a conflict that the client's own statement has met."""
         statement = command.statement
-        if command.opaque and statement is None:  # only the error itself tells which table it is about
-            head = replace(head, verb="insert", schema=None, table=conflicted.duplicate.table)
-        candidates = statement.candidates if statement else self.candidates(head, schema)
-        rule = rule_for_conflict(candidates, conflicted.duplicate.key) if _is_own(conflicted, head) else None
+        met = head if statement else _met(command, conflicted, head)
+        candidates = statement.candidates if statement else self.candidates(met, schema)
+        rule = rule_for_conflict(candidates, conflicted.duplicate.key) if _is_own(conflicted, met) else None
         outcome = Outcome.RETURNED
         if rule is not None and rule.action is not Action.OBSERVE and conflicted.number in _RESOLVABLE:
             if command.stage is Stage.ORIGINAL and command.plan and command.plan.rule is rule:
@@ -285,7 +294,8 @@ class Resolver:
         """Prepare a rule's second statement; None where there is to be none, which is counted."""
         statement = command.statement
         if statement is None:
-            self._counters.skip(rule.name, _why_not_seen(head))
+            if command.skipped is not rule:
+                self._counters.skip(rule.name, _why_unseen(command, head))
             return None
         if _is_exhausted(conflicted.duplicate, statement.text):
             self._counters.skip(rule.name, Reason.AUTO_INCREMENT)
@@ -534,5 +544,13 @@ def _is_exhausted(duplicate: Duplicate, text: bytes) -> bool:
     return re.search(rb"(?<![0-9A-Za-z_.])%b(?![0-9A-Za-z_.])" % entry.encode(), text) is None
 
 
-def _why_not_seen(head: Head) -> Reason:
-    return Reason.LOAD_DATA if head.verb == "load" else Reason.TOO_LARGE
+def _met(command: Command, conflicted: Conflicted, head: Head) -> Head:
+    """Say which INSERT has met a conflict; where it is hidden in a routine or in a long text, only the error tells."""
+    hidden = head.verb in _HIDING or (command.unseen is not None and head.verb not in _OFFERING)
+    return Head("insert", None, conflicted.duplicate.table) if hidden else head
+
+
+def _why_unseen(command: Command, head: Head) -> Reason:
+    if head.verb in _HIDING:
+        return Reason.NOT_INSERT
+    return Reason.LOAD_DATA if head.verb == "load" else command.unseen or Reason.TOO_LARGE

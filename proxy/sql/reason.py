@@ -15,7 +15,6 @@ class Reason(StrEnum):
     ROW_ALIAS = "row_alias"
     SELF_SELECT = "self_select"
     MULTI_STATEMENT = "multi_statement"
-    PREPARED = "prepared"
     LOAD_DATA = "load_data"
     # What its text does not let the proxy prove.
     CHARSET = "charset"
@@ -34,7 +33,6 @@ class Reason(StrEnum):
     COLUMNS_UNKNOWN = "columns_unknown"
     OTHER_KEYS = "other_keys"
     DELAYED = "delayed"
-    PLACEHOLDERS = "placeholders"
     AUTO_INCREMENT = "auto_increment"
     KEY_UNKNOWN = "key_unknown"
     FUNCTIONAL_KEY = "functional_key"
@@ -48,6 +46,7 @@ class Reason(StrEnum):
     SESSION_CHANGED = "session_changed"
     LONG_DATA = "long_data"
     PARAMETERS = "parameters"
+    PREPARED = "prepared"
 
 
 _WORDS = {
@@ -59,7 +58,7 @@ _WORDS = {
     Reason.ROW_ALIAS: "the statement already names its new row with AS",
     Reason.SELF_SELECT: "the INSERT ... SELECT reads a table under the name of the one it inserts into",
     Reason.MULTI_STATEMENT: "the text holds several statements, and one of them may change how others read",
-    Reason.PREPARED: "the statement is prepared",
+    Reason.PREPARED: "the statement was prepared before a rule was for it",
     Reason.LOAD_DATA: "LOAD DATA takes only replace, or with LOCAL ignore, with when: always and for any key",
     Reason.CHARSET: "how the text reads depends on the character set of the connection",
     Reason.ANSI_QUOTES: "the text holds double quotes, and whether ANSI_QUOTES makes names of them is not known",
@@ -76,7 +75,6 @@ _WORDS = {
     Reason.OTHER_KEYS: "REPLACE might delete rows met on unique keys that the rule does not name",
     Reason.COLUMNS_UNKNOWN: "the rule names a key, and the columns of that key are not known",
     Reason.DELAYED: "INSERT DELAYED reports no duplicate",
-    Reason.PLACEHOLDERS: "the text holds placeholders",
     Reason.AUTO_INCREMENT: "the server fills the key: its only duplicate is that of an AUTO_INCREMENT at its end",
     Reason.TRIPPED: "the rule's statements have failed too often in a row, and rest for a while",
     Reason.KEY_UNKNOWN: "the table has no unique key of the rule's",

@@ -50,6 +50,16 @@ def test_a_reason_is_told_in_words(tmp_path: Path, rule: str, text: str, server:
     assert f"{explain_reason(reason)} ({reason})" in explained(tmp_path, rule, text, server)
 
 
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_that_is_counted_is_told(reason: Reason) -> None:
+    result = CliRunner().invoke(app, ["explain", "--reason", reason.value])
+    assert (result.exit_code, result.stdout) == (0, f"{reason}: {explain_reason(reason)}\n")
+
+
+def test_a_reason_that_is_none() -> None:
+    assert CliRunner().invoke(app, ["explain", "--reason", "mood"]).exit_code == 2
+
+
 def test_a_query_and_load_data_are_explained(tmp_path: Path) -> None:
     text = "INSERT INTO t (a) SELECT 1 RETURNING a"
     told = explained(tmp_path, "action: ignore, columns: [a], when: always, returning: several", text, MARIADB)
