@@ -133,7 +133,7 @@ def test_every_family_has_a_help_text_and_a_type_and_stands_once() -> None:
         helped = [line.split()[2] for line in lines if line.startswith("# HELP ")]
         typed = [line.split()[2] for line in lines if line.startswith("# TYPE ")]
         assert helped == typed
-        assert len(set(helped)) == len(helped) == 18
+        assert len(set(helped)) == len(helped) == 19
         assert all(len(line.split(" ", 3)[3]) > 20 for line in lines if line.startswith("# HELP "))
 
 
