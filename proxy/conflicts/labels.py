@@ -1,7 +1,7 @@
 """Label values that are valid UTF-8 and come from a closed set wherever a client could invent them."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from proxy.conflicts.conflict import Cause, Conflict, Outcome
 from proxy.sql.head import VERBS
@@ -24,12 +24,26 @@ class Result(StrEnum):
     LIMIT_SESSIONS_PER_HOST = "limit_sessions_per_host"
     LIMIT_LOGINS_PER_SECOND = "limit_logins_per_second"
     INSECURE_TRANSPORT = "insecure_transport"
+    TLS_FAILED = "tls_failed"
     PASSTHROUGH = "passthrough"
     MALFORMED = "malformed"
     UNTRACKED = "untracked"
     SHUTDOWN = "shutdown"
     WORKER_DIED = "worker_died"
     FAILED = "failed"
+
+
+REMARKABLE: Final = frozenset(
+    {
+        Result.LOGIN_TIMEOUT,
+        Result.INSECURE_TRANSPORT,
+        Result.TLS_FAILED,
+        Result.MALFORMED,
+        Result.UNTRACKED,
+        Result.FAILED,
+    }
+)
+"""Ends that the log warns of: each says that somebody does what was not to be expected."""
 
 
 class ConflictLabels(NamedTuple):

@@ -48,6 +48,9 @@ class DrivenSession(Protocol):
     def client_tls_started(self) -> None:
         """Go on: what the client sends and is sent is encrypted now."""
 
+    def client_tls_failed(self, reason: str) -> None:
+        """End: the client and the proxy have not agreed on how to encrypt."""
+
     def backend_tls_started(self) -> None:
         """Go on: what the backend sends and is sent is encrypted now."""
 

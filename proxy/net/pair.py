@@ -10,13 +10,14 @@ from typing import Final, TypeAlias
 import structlog
 
 from proxy.config import Address, Endpoint, Limits, ProxyProtocolVersion, UnixAddress
+from proxy.conflicts.labels import REMARKABLE
 from proxy.net.backends import Backend, Backends
 from proxy.net.client import Client
 from proxy.net.dial import UnreachableError, dial
 from proxy.net.driven import DrivenSession
 from proxy.net.gate import Turns
 from proxy.net.proxy_header import proxy_header
-from proxy.net.readers import BulkReader, LoginReader, RefusedLoginError
+from proxy.net.readers import BulkReader, LoginReader, UnexpectedProxyHeaderError
 from proxy.net.side import Hold, Side, describe, discard
 
 _log = structlog.get_logger(__name__)
@@ -142,7 +143,7 @@ class Pair:
         self._chosen: Backend | None = None
         self._greeted: asyncio.Future[None] = self._loop.create_future()
         self._session = open_session(self, client.address)
-        reader = LoginReader(self._client, self._session.client_data, limits.login_packet)
+        reader = LoginReader(self._client, self._session.client_data)
         self._client_reader: LoginReader | BulkReader = reader
         self._backend_reader = BulkReader(self._backend, self._backend_greets, self._backend_connected)
         transport.set_protocol(reader)
@@ -247,7 +248,6 @@ class Pair:
 
     def refuse(self, reason: str) -> None:
         """End the session because of what the client sent, or did not send, before it."""
-        _log.warning("session refused", client=self.client.address, reason=reason)
         self._tell(self._session.malformed, reason)
         self.close()
 
@@ -358,9 +358,7 @@ class Pair:
     async def _client_handshake(self, transport: asyncio.Transport, context: ssl.SSLContext) -> None:
         limits = self._settings.limits
         # asyncio may deliver what follows the handshake before it says that the handshake is done.
-        self._client_reader = reader = LoginReader(
-            self._client, self._session.client_data, limits.login_packet, hold=True
-        )
+        self._client_reader = reader = LoginReader(self._client, self._session.client_data, hold=True)
         handshake = self._loop.start_tls(
             transport,
             reader,
@@ -372,7 +370,8 @@ class Pair:
         try:
             await self._encrypt(self._client, handshake)
         except OSError as error:
-            self._client_lost(f"TLS handshake failed: {describe(error)}")
+            self._tell(self._session.client_tls_failed, f"TLS handshake failed: {describe(error)}")
+            self.close()
         else:
             self._tell(self._session.client_tls_started)
             reader.release()
@@ -484,7 +483,7 @@ class Pair:
     def _fault(self, error: Exception) -> None:
         if self._closing:
             return
-        if isinstance(error, RefusedLoginError):
+        if isinstance(error, UnexpectedProxyHeaderError):
             self.refuse(str(error))
             return
         _log.error("session failed", reason=describe(error), exc_info=error)
@@ -530,7 +529,9 @@ class Pair:
         self._ended = True
         self._cancel_timer()
         self._give_turn()
-        _log.debug("session ended", result=self._session.result, reason=self._session.reason)
+        session = self._session
+        log = _log.warning if session.result in REMARKABLE else _log.debug
+        log("session ended", client=self.client.address, result=session.result, reason=session.reason)
         self._on_end(self)
 
 

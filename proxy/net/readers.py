@@ -68,34 +68,26 @@ class BulkReader(Reader, asyncio.Protocol):
             self._side.on_fault(error)
 
 
-class RefusedLoginError(Exception):
-    """A client sent what no login begins with."""
-
-
-class OversizedLoginError(RefusedLoginError):
-    """A client announced a login packet beyond the limit."""
-
-
-class UnexpectedProxyHeaderError(RefusedLoginError):
+class UnexpectedProxyHeaderError(Exception):
     """A client sent a PROXY header from where none is accepted."""
 
 
 class LoginReader(Reader, asyncio.BufferedProtocol):
-    """Reads one packet after the other and never a byte past it.
+    """Reads one packet after the other and never a byte past it: first its header, then its whole payload.
 
     The bytes behind an SSLRequest packet belong to the TLS handshake: taken out of the socket here, they would be
-    missing there. limit: the largest payload, in bytes. hold: keep the packets until `release`.
+    missing there. A header may say already that this is no login. hold: keep all until `release`.
     """
 
-    __slots__ = ("_first", "_limit", "_missing", "_packet", "_scratch", "_waiting")
+    __slots__ = ("_begun", "_first", "_missing", "_payload", "_scratch", "_waiting")
 
-    def __init__(self, side: Side, feed: Callable[[bytes], None], limit: int, hold: bool = False) -> None:
+    def __init__(self, side: Side, feed: Callable[[bytes], None], hold: bool = False) -> None:
         super().__init__(side, feed)
         self._first = True
-        self._limit = limit
         self._scratch = memoryview(bytearray(_SCRATCH))
-        self._packet = bytearray()
+        self._begun = bytearray()
         self._missing = _HEADER
+        self._payload = False  # what is missing is a payload's
         self._waiting: list[bytes] | None = [] if hold else None
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -103,46 +95,40 @@ class LoginReader(Reader, asyncio.BufferedProtocol):
         return self._scratch[: self._missing]
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take so many bytes out of the buffer; hand on a packet that is whole."""
-        self._packet += self._scratch[:nbytes]
+        """Take so many bytes out of the buffer; hand on a header or a payload that is whole."""
+        self._begun += self._scratch[:nbytes]
         self._missing -= nbytes
         if self._missing:
             return
-        if len(self._packet) == _HEADER:
-            if self._first and self._packet in STARTS:
+        header = not self._payload
+        data = self.take()
+        if header:
+            if self._first and data in STARTS:
                 self._side.on_fault(UnexpectedProxyHeaderError("a PROXY header from an address that may not send one"))
                 return
             self._first = False
-            self._missing = int.from_bytes(self._packet[:3], "little")
-            if self._missing > self._limit:
-                self._refuse(self._missing)
-                return
-        if not self._missing:
-            self._deliver(self.take())
-
-    def _refuse(self, size: int) -> None:
-        # The session sees the header too: it may have an answer for the client.
-        self._deliver(self.take())
-        self._side.on_fault(OversizedLoginError(f"login packet of {size} bytes, limit {self._limit}"))
+            length = int.from_bytes(data[:3], "little")
+            self._missing, self._payload = length or _HEADER, length > 0
+        self._deliver(data)
 
     def take(self) -> bytes:
-        """Hand out what is there of a packet and begin anew."""
-        data = bytes(self._packet)
-        self._packet.clear()
-        self._missing = _HEADER
+        """Hand out what is there of a header or a payload, and begin anew."""
+        data = bytes(self._begun)
+        self._begun.clear()
+        self._missing, self._payload = _HEADER, False
         return data
 
     def release(self) -> None:
         """Deliver what arrived since the beginning, and what will arrive at once."""
         waiting, self._waiting = self._waiting or [], None
-        for packet in waiting:
-            self._deliver(packet)
+        for data in waiting:
+            self._deliver(data)
 
-    def _deliver(self, packet: bytes) -> None:
+    def _deliver(self, data: bytes) -> None:
         if self._waiting is not None:
-            self._waiting.append(packet)
+            self._waiting.append(data)
             return
         try:
-            self._feed(packet)
+            self._feed(data)
         except Exception as error:
             self._side.on_fault(error)

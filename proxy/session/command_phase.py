@@ -796,7 +796,10 @@ class CommandPhase:
     # COM_CHANGE_USER
 
     def _begin_change_user(self, payload: bytes) -> bytes:
-        self._changing = parse_change_user(payload, self._login)
+        try:
+            self._changing = parse_change_user(payload, self._login)
+        except ProtocolError:  # the server says what is wrong with it; should it take it, nobody is known to be who
+            self._changing = replace(self._login, user="", plugin="", database=None)
         self._auth = AuthRelay(
             self._agreed.terms,
             self._changing.plugin or self._agreed.greeting.plugin,

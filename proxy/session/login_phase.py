@@ -31,6 +31,7 @@ from proxy.wire.login import (
     with_capabilities,
     with_zstd_level,
 )
+from proxy.wire.sequence import LAST
 
 _CLIENT_TLS_OFFERED = (ClientTlsMode.PREFERRED, ClientTlsMode.REQUIRED)
 _BACKEND_TLS_NEEDED = (BackendTlsMode.REQUIRED, BackendTlsMode.VERIFY_CA, BackendTlsMode.VERIFY_IDENTITY)
@@ -89,6 +90,7 @@ class LoginPhase:
     """
 
     __slots__ = (
+        "_answered",
         "_auth",
         "_backend",
         "_backend_compression",
@@ -135,6 +137,7 @@ class LoginPhase:
         self._login: Login | None = None
         self._terms: AuthTerms | None = None
         self._auth: AuthRelay | None = None
+        self._answered = False  # the backend has answered what the client said last
         self._client_compression: CompressionAlgorithm | None = None
         self._backend_compression: CompressionAlgorithm | None = None
 
@@ -149,7 +152,11 @@ class LoginPhase:
         return self._login.user if self._login else ""
 
     def client_data(self, data: bytes) -> None:
-        """Take bytes that the client sent."""
+        """Take bytes that the client sent.
+
+        Raises:
+            ProtocolError: they are no login.
+        """
         self._client.feed(data)
         self._take_client_packets()
 
@@ -161,6 +168,7 @@ class LoginPhase:
                 self._take_greeting(*packet)
             else:
                 self._take_auth(*packet)
+        self._take_client_packets()
 
     def client_tls_started(self) -> None:
         """Go on with the client's response, which comes encrypted."""
@@ -177,9 +185,13 @@ class LoginPhase:
         if self._greeting is None:
             self._wires.to_client(frame(err(number, "", message), 0))
         else:
-            sequence = self._auth.next_to_client if self._auth else self._client_sequence + 1
-            self._wires.to_client(frame(err(number, state, message), sequence))
+            self._wires.to_client(frame(err(number, state, message), self._next_to_client))
         self._state = _State.OVER
+
+    @property
+    def _next_to_client(self) -> int:
+        """The sequence id of the next packet from the client or to it: each side counts on."""
+        return self._auth.next_to_client if self._auth else self._client_sequence + 1
 
     def rest(self) -> tuple[bytes, bytes]:
         """Take what came behind the login: the client's bytes and the backend's."""
@@ -215,12 +227,25 @@ class LoginPhase:
     # The client's SSLRequest and response
 
     def _take_client_packets(self) -> None:
-        while self._state in (_State.RESPONSE, _State.AUTH) and (packet := self._client.next()) is not None:
-            self._client_sequence = packet[0]
+        while self._client_s_turn and (sequence := self._client.sequence) is not None:
+            if sequence != self._next_to_client & LAST:
+                # The server says so too, before the packet is whole: whoever talks HTTP to it need not wait.
+                self.refuse(1156, "08S01", "Got packets out of order")
+                self._end(Result.MALFORMED, "a packet of the login is out of order")
+                return
+            if (packet := self._client.next()) is None:
+                return
+            self._client_sequence = sequence
             if self._state is _State.RESPONSE:
                 self._take_response(*packet)
             elif self._auth is not None and (onward := self._auth.from_client(*packet)):
+                self._answered = False
                 self._wires.to_backend(onward)
+
+    @property
+    def _client_s_turn(self) -> bool:
+        """Whether a packet of the client's is due: in an authentication, one for each of the backend's."""
+        return self._state is _State.RESPONSE or (self._state is _State.AUTH and self._answered)
 
     def _take_response(self, sequence: int, payload: bytes) -> None:
         if is_ssl_request(payload) and not self._client_tls:
@@ -247,7 +272,13 @@ class LoginPhase:
     def _take_old_login(self, sequence: int, payload: bytes) -> None:
         """Relay the login of a client of MySQL 4.0 and older, where no TLS is to be put around it."""
         if self._client_tls or self._wants_backend_tls(self._known_greeting()):
-            raise ProtocolError("the client speaks the protocol of MySQL 4.0, which cannot be carried over TLS")
+            # what MySQL answers to all of them
+            text = (
+                "Client does not support authentication protocol requested by server; consider upgrading MySQL client"
+            )
+            self.refuse(1251, "08004", text)
+            self._end(Result.MALFORMED, "the client speaks the protocol of MySQL 4.0, which cannot be carried over TLS")
+            return
         self._hand_over(sequence, payload)
 
     def _hand_over(self, sequence: int, payload: bytes) -> None:
@@ -330,6 +361,7 @@ class LoginPhase:
         if payload[:1] == b"\x00" and not self._count(login.user):
             return
         if onward := auth.from_backend(sequence, payload):
+            self._answered = True
             self._wires.to_client(onward)
         match payload[:1]:
             case b"\xff":

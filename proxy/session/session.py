@@ -122,7 +122,7 @@ class Session:
             else:
                 self._login.client_data(data)
         except ProtocolError as error:
-            self._end(Result.MALFORMED, str(error))
+            self._end_malformed(error)
 
     def client_ended(self) -> None:
         """Take note that the client sends no more, and the backend is about to hear of it."""
@@ -144,21 +144,21 @@ class Session:
             else:
                 self._login.backend_data(data)
         except ProtocolError as error:
-            self._end(Result.MALFORMED, str(error))
+            self._end_malformed(error)
 
     def client_tls_started(self) -> None:
         """Go on: the client's connection is encrypted."""
         try:
             self._login.client_tls_started()
         except ProtocolError as error:
-            self._end(Result.MALFORMED, str(error))
+            self._end_malformed(error)
 
     def backend_tls_started(self) -> None:
         """Go on: the backend's connection is encrypted."""
         try:
             self._login.backend_tls_started()
         except ProtocolError as error:
-            self._end(Result.MALFORMED, str(error))
+            self._end_malformed(error)
 
     # ----------------------------------------------------------------------------------------------------------------
     # How it ends
@@ -169,6 +169,10 @@ class Session:
             return
         self._login.refuse(2003, "HY000", f"Can't connect to the MySQL server behind the proxy: {reason}")
         self._end(Result.BACKEND_UNREACHABLE, reason)
+
+    def client_tls_failed(self, reason: str) -> None:
+        """End: the client and the proxy have not agreed on how to encrypt."""
+        self._end(Result.TLS_FAILED, reason)
 
     def login_timed_out(self) -> None:
         """Tell the client, as the server does, that its login took too long, and end."""
@@ -213,6 +217,11 @@ class Session:
                 self._commands.tell(err(*_SHUTDOWN))
             self._commands.quit()
         self._end(Result.SHUTDOWN, "the proxy shuts down")
+
+    def _end_malformed(self, error: ProtocolError) -> None:
+        if self._commands is None:
+            self._login.refuse(1043, "08S01", "Bad handshake")
+        self._end(Result.MALFORMED, str(error))
 
     def _parting(self, otherwise: Result) -> Result:
         if self._commands is None:

@@ -55,6 +55,11 @@ class PacketBuffer:
             raise ProtocolError(f"more than {self._limit} bytes came before their time")
         self._data += data
 
+    @property
+    def sequence(self) -> int | None:
+        """The sequence id of the next packet; None while its header is not whole."""
+        return self._data[3] if len(self._data) >= HEADER else None
+
     def next(self) -> tuple[int, bytes] | None:
         """Take the next whole packet: its sequence id and payload; None while it is not whole.
 

@@ -88,8 +88,8 @@ def parse_login(payload: bytes) -> Login:
     plugin = b""
     if flags & cap.PLUGIN_AUTH:
         plugin, at = _read_nul_or_rest(payload, at)
-    if flags & cap.CONNECT_ATTRS and at < len(payload):
-        _, at = read_bytes(payload, at)
+    if flags & cap.CONNECT_ATTRS:
+        at = _behind_attributes(payload, at)
     return Login(
         capabilities=flags,
         mariadb_capabilities=0 if flags & cap.LONG_PASSWORD else int.from_bytes(payload[28:32], "little"),
@@ -142,6 +142,14 @@ def _read_nul_or_rest(payload: bytes, at: int) -> tuple[bytes, int]:
     """Read up to the NUL, which some clients leave out of the last string; the server takes what is there."""
     end = payload.find(b"\0", at)
     return (payload[at:], len(payload)) if end < 0 else (payload[at:end], end + 1)
+
+
+def _behind_attributes(payload: bytes, at: int) -> int:
+    """Return where the attributes end; what is wrong with them is for the server to say."""
+    try:
+        return read_bytes(payload, at)[1] if at < len(payload) else at
+    except ProtocolError:
+        return len(payload)
 
 
 def _text(name: bytes) -> str:

@@ -32,6 +32,7 @@ class ScriptedSession:
         self.idle = True
         self.broken_off = False
         self.kept = b""
+        self.begun = b""
         self.login = True
         self.events: list[str] = []
         self.received: list[bytes] = []
@@ -42,7 +43,7 @@ class ScriptedSession:
         self._orders: dict[bytes, Callable[[], None]] = {
             b"TLS": wires.start_client_tls,
             b"BACKEND TLS": wires.start_backend_tls,
-            b"DONE": self._done,
+            b"DONE": self.done,
             b"FAIL": self._fail,
         }
 
@@ -84,7 +85,8 @@ class ScriptedSession:
             await self.happened.wait()
         return found[0]
 
-    def _done(self) -> None:
+    def done(self) -> None:
+        """End the login."""
         self.login = False
         self.wires.login_done()
 
@@ -92,6 +94,12 @@ class ScriptedSession:
         raise ZeroDivisionError("told to fail")
 
     def client_data(self, data: bytes) -> None:
+        if self.login:
+            data = self.begun + data
+            whole = len(data) >= 4 and len(data) >= 4 + int.from_bytes(data[:3], "little")
+            self.begun = b"" if whole else data
+            if not whole:
+                return
         self.received.append(data)
         order = self._orders.get(data[4:] if self.login else data.removeprefix(b"in bulk: "))
         if order is not None:
@@ -105,6 +113,9 @@ class ScriptedSession:
 
     def client_tls_started(self) -> None:
         self.note("client TLS")
+
+    def client_tls_failed(self, reason: str) -> None:
+        self.client_lost(reason)
 
     def backend_tls_started(self) -> None:
         self.note("backend TLS")

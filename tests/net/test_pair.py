@@ -46,7 +46,7 @@ async def test_a_login_that_the_backend_ends_hands_on_the_packet_begun() -> None
         behind = await server.accept()
         client.send(packet(b"one") + b"\x09\x00")
         assert await behind.read(7) == packet(b"one")
-        session.wires.login_done()
+        session.done()
         client.send(b"\x00\x00nine")
         assert await behind.read(8) == b"\x09\x00\x00\x00nine"
 
@@ -68,14 +68,6 @@ async def test_login_packets_arrive_one_by_one_and_a_long_one_whole() -> None:
         client.send(packet(b"first") + long + packet(b"last"))
         assert await behind.read(9 + len(long) + 8) == packet(b"first") + long + packet(b"last")
         assert session.received == [packet(b"first"), long, packet(b"last")]
-
-
-async def test_an_oversized_login_packet_ends_the_session() -> None:
-    async with backend() as server, stage(server.address, limits(login_packet=100)) as running:
-        client, session = await running.greeted()
-        client.send(packet(b"x" * 101))
-        assert await client.rest() == b""
-        assert session.events == ["client lost: malformed: login packet of 101 bytes, limit 100"]
 
 
 async def test_a_login_that_takes_too_long_is_ended() -> None:

@@ -114,6 +114,7 @@ def test_a_password_that_is_encrypted_for_another_key() -> None:
         backend >> packets(FULL, sequence=3)
         client << packets(FULL, sequence=2)
         client >> packets(encrypt_password(b"secret\0", MYSQL_NONCE, SERVER.public_pem), sequence=3)
+        client << error(1043, "Bad handshake", "08S01", sequence=4)
         assert talk.session.result == "malformed"
         assert backend.hears_nothing
 
@@ -204,6 +205,7 @@ def test_a_key_that_is_none_ends_the_session() -> None:
         client >> packets(b"secret\0", sequence=4)
         backend << packets(b"\2", sequence=3)
         backend >> packets(b"\1no key", sequence=4)
+        client << error(1043, "Bad handshake", "08S01", sequence=5)
         assert talk.session.result == "malformed"
         assert b"secret" not in bytes(backend.said)
         assert "secret" not in talk.session.reason

@@ -199,6 +199,7 @@ def test_a_login_packet_over_the_limit() -> None:
     with conversation(Delivery(), limits=Limits(login_packet=1000)) as talk:
         greeted(talk)
         talk.client >> b"\xe9\3\0\1"
+        talk.client << error(1043, "Bad handshake", "08S01")
         assert talk.session.result == "malformed"
         assert "1000" in talk.session.reason
 
@@ -207,6 +208,7 @@ def test_a_client_that_speaks_before_the_greeting_has_a_limit() -> None:
     with conversation(Delivery(), limits=Limits(login_packet=1000)) as talk:
         for _ in range(3):
             talk.client >> bytes(1000)
+        talk.client << packets(b"\xff\x13\4Bad handshake", sequence=0)
         assert talk.session.result == "malformed"
 
 
@@ -214,12 +216,35 @@ def test_a_cut_login_ends_the_session() -> None:
     with conversation(Delivery()) as talk:
         greeted(talk)
         talk.client >> packets(RESPONSE[:40])
+        talk.client << error(1043, "Bad handshake", "08S01", sequence=2)
+        assert talk.session.result == "malformed"
+
+
+@pytest.mark.parametrize("start", [b"GET / HTTP/1.1\r\n", b"\xff\xff\xff\xff", packets(RESPONSE, sequence=2)[:4]])
+def test_a_first_packet_out_of_order_is_answered_at_once(start: bytes) -> None:
+    with conversation(Delivery()) as talk:
+        greeted(talk)
+        talk.client >> start[:4]
+        talk.client << error(1156, "Got packets out of order", "08S01", sequence=1)
+        assert talk.session.result == "malformed"
+
+
+def test_an_auth_response_out_of_order() -> None:
+    with conversation(Delivery()) as talk:
+        greeted(talk)
+        talk.client >> packets(RESPONSE)
+        talk.backend << packets(RESPONSE)
+        talk.backend >> packets(b"\x01\x04", sequence=2)
+        talk.client << packets(b"\x01\x04", sequence=2)
+        talk.client >> packets(b"secret\0", sequence=4)
+        talk.client << error(1156, "Got packets out of order", "08S01", sequence=3)
         assert talk.session.result == "malformed"
 
 
 def test_a_greeting_that_is_none_ends_the_session() -> None:
     with conversation(Delivery()) as talk:
         talk.backend >> packets(b"HTTP/1.1 400 Bad Request", sequence=0)
+        talk.client << packets(b"\xff\x13\4Bad handshake", sequence=0)
         assert talk.session.result == "malformed"
 
 
@@ -316,6 +341,7 @@ def test_a_client_that_asks_for_tls_it_was_not_offered() -> None:
     with conversation(Delivery()) as talk:
         greeted(talk)
         talk.client >> packets(ssl_request(RESPONSE))
+        talk.client << error(1043, "Bad handshake", "08S01", sequence=2)
         assert talk.session.result == "malformed"
 
 
@@ -461,6 +487,8 @@ def test_the_protocol_of_mysql_4_0_is_not_sent_in_the_clear_where_tls_is_due() -
     with conversation(Delivery(), backend_tls=BackendTlsMode.REQUIRED) as talk:
         greeted(talk)
         talk.client >> packets(b"\x85\x24\0\0\0root\0")
+        assert b"Client does not support authentication protocol" in bytes(talk.client.said)
+        talk.client.said.clear()
         assert talk.session.result == "malformed"
 
 
