@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	command -v $$python >/dev/null 2>&1 \
 	&& $$python -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' && echo $$python && break; done)
 
-.PHONY: help install demo image image-test compose monitoring test races causes matrix diff check bench format lock clean
+.PHONY: help install demo image image-test compose monitoring test races causes bounds matrix diff check bench format lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make matrix    hold every case of the matrix of statements and rules against the model, not a sixth of them"
 	@echo "make races     let eight clients race, RACE_SECONDS=30 for each action on each server"
 	@echo "make causes    produce every cause of conflicts CAUSES=100 times on each server, and follow what is suggested"
+	@echo "make bounds    record BOUNDS=1000000 conflicts on a tenth as many keys, and print memory and series"
 	@echo "make check     linters, formatting, types and the import contract only"
 	@echo "make bench     measure the proxy beside others; BENCH=--quick takes two minutes, BENCH=--help tells the rest"
 	@echo "make format    put the code into the one format"
@@ -89,6 +90,10 @@ CAUSES ?= 100
 causes: $(DEVELOPMENT)
 	$(BIN)/python -m tests.servers fetch
 	CAUSES=$(CAUSES) $(BIN)/python -m pytest -rP --timeout=600 tests/causes
+
+BOUNDS ?= 1000000
+bounds: $(DEVELOPMENT)
+	BOUNDS=$(BOUNDS) $(BIN)/python -m pytest -rP --timeout=3600 tests/conflicts/test_bounds.py
 
 check: $(DEVELOPMENT)
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ import copy
 from typing import Any, Final, TypeVar
 
 from proxy.conflicts.labels import OTHER, CauseLabels, ConflictLabels
+from proxy.conflicts.traces import Trace
 
 _Key = TypeVar("_Key")
 
@@ -59,6 +60,7 @@ class Counters:
         "sessions_limit",
         "sessions_total",
         "skipped",
+        "traces",
         "tripped",
         "worker_restarts",
         "workers",
@@ -87,6 +89,8 @@ class Counters:
         self.tripped: dict[str, int] = {}
         """Rules that have tripped off, by name: 1 while they rest, else 0."""
         self.conflicts: dict[ConflictLabels, int] = {}
+        self.traces: dict[ConflictLabels, Trace] = {}
+        """For the series of conflicts the last trace that one of them belongs to."""
         self.causes: dict[CauseLabels, int] = {}
         self.last_reload_successful = False
         self.last_reload_at = 0.0
@@ -113,7 +117,7 @@ class Counters:
         for code, count in other.errors.items():
             self.error(code, count)
         for labels, count in other.conflicts.items():
-            self.conflict(labels, count)
+            self.conflict(labels, count, other.traces.get(labels))
         for cause, count in other.causes.items():
             self.cause(cause, count)
         self.command_durations.add(other.command_durations)
@@ -161,11 +165,13 @@ class Counters:
         """Count an INSERT into a table with a rule that was left alone, and why."""
         _bump(self.skipped, (rule, reason))
 
-    def conflict(self, labels: ConflictLabels, count: int = 1) -> None:
-        """Count conflicts; past the cap its schema, table and key become "__other__"."""
+    def conflict(self, labels: ConflictLabels, count: int = 1, trace: Trace | None = None) -> None:
+        """Count conflicts; past the cap its schema, table and key become "__other__"; trace: that they belong to."""
         if labels not in self.conflicts and len(self.conflicts) >= self._max_series:
             labels = labels._replace(schema=OTHER, table=OTHER, key=OTHER)
         _bump(self.conflicts, labels, count)
+        if trace is not None:
+            self.traces[labels] = trace
 
     def cause(self, labels: CauseLabels, count: int = 1) -> None:
         """Count the cause of conflicts; past the cap its schema, table and key become "__other__"."""
@@ -188,7 +194,7 @@ _STATES: Final = frozenset(
 )
 _COUNTS: Final = tuple(name for name in Counters.__slots__ if name not in _STATES)
 _NUMBERS: Final = tuple(name for name in _COUNTS if isinstance(getattr(Counters(), name), int))
-_CAPPED: Final = frozenset({"causes", "conflicts", "errors"})
+_CAPPED: Final = frozenset({"causes", "conflicts", "errors", "traces"})
 _BY_LABEL: Final = tuple(
     name for name in _COUNTS if isinstance(getattr(Counters(), name), dict) and name not in _CAPPED
 )

@@ -7,6 +7,7 @@ import importlib.metadata
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
@@ -19,6 +20,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 
 from proxy.conflicts.counters import BUCKETS, Counters, Durations
 from proxy.conflicts.labels import Result
@@ -26,6 +28,7 @@ from proxy.wire.commands import NAMES
 
 BOUNDS = (*(repr(2**power / 1e6) for power in range(BUCKETS)), "+Inf")
 """The upper bounds of a Durations' buckets in seconds, as `le` has them."""
+_KEY: Final = ("schema", "table", "key")
 
 _HELP = {
     "keyclash_conflicts": (
@@ -95,6 +98,7 @@ class CountersCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Give every metric family with its samples of this moment."""
+        yield _conflicts_family(self._counters, self._openmetrics)
         yield from _conflict_families(self._counters)
         yield from _traffic_families(self._counters)
         yield from _session_families(self._counters, self._openmetrics)
@@ -103,10 +107,19 @@ class CountersCollector(Collector):
         yield _build_family()
 
 
+def _conflicts_family(counters: Counters, openmetrics: bool) -> Metric:
+    """Give the conflicts; only OpenMetrics has a place for the traces that they belong to."""
+    name, labels = "keyclash_conflicts", (*_KEY, "statement", "outcome", "rule")
+    family = CounterMetricFamily(name, _HELP[name], labels=labels)
+    for values, count in counters.conflicts.items():
+        trace = counters.traces.get(values) if openmetrics else None
+        exemplar = trace and Exemplar({"trace_id": trace.trace_id, "span_id": trace.span_id}, 1.0, trace.at)
+        family.add_metric(values, count, exemplar=exemplar)
+    return family
+
+
 def _conflict_families(counters: Counters) -> Iterator[Metric]:
-    names = ("schema", "table", "key")
-    yield _counter("keyclash_conflicts", (*names, "statement", "outcome", "rule"), counters.conflicts.items())
-    yield _counter("keyclash_conflict_causes", (*names, "cause"), counters.causes.items())
+    yield _counter("keyclash_conflict_causes", (*_KEY, "cause"), counters.causes.items())
     yield _counter("keyclash_rewrites", ("rule", "when", "protocol", "result"), counters.rewrites.items())
     yield _counter("keyclash_rewrite_skipped", ("rule", "reason"), counters.skipped.items())
     deadlocks = {(rule,): count for rule, count in counters.deadlocks.items()}

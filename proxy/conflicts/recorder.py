@@ -14,6 +14,7 @@ from proxy.conflicts.insertions import Insertions
 from proxy.conflicts.journal import Journal
 from proxy.conflicts.labels import cause_labels, conflict_labels, printable
 from proxy.conflicts.redaction import digest, redact
+from proxy.conflicts.traces import trace_of
 
 
 class Log(Protocol):
@@ -77,8 +78,9 @@ class Recorder:
 
     def record(self, conflict: Conflict) -> None:
         """Judge, count and keep a conflict, and log it as one line "conflict", or count the line as suppressed."""
+        trace = None if conflict.attempt is None else trace_of(conflict.attempt.text, conflict.at)
         conflict = self._judged(conflict)
-        self._counters.conflict(conflict_labels(conflict), conflict.count)
+        self._counters.conflict(conflict_labels(conflict), conflict.count, trace)
         self._counters.cause(cause_labels(conflict), conflict.count)
         self.journal.add(conflict, None if conflict.entry is None else self._shown(conflict.entry))
         if not self._bucket.take():

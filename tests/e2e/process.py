@@ -32,6 +32,11 @@ class Process:
         """Take the log's lines up to the next one of an event, and return that."""
         return _line(self._lines, event)
 
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """Give the log's lines that nobody has taken, up to its end."""
+        while line := self._lines.get(timeout=PATIENCE):
+            yield line
+
     def forget_peak(self) -> int:
         """Let `peak` begin anew; return how much memory the proxy holds, in bytes."""
         for pid in family(self.process.pid):
