@@ -390,8 +390,8 @@ class ProxyConfig:
 
     Without `lookup` no definition is read, and rules that need one say so. `listen` and `backend` are one address or
     several; backends are tried in their order. `workers`: processes that serve clients, AUTO_WORKERS for one for each
-    core. `drain_timeout`: seconds that sessions may take to come to rest when the
-    proxy stops.
+    core. `drain_timeout`: seconds that sessions may take to come to rest when the proxy stops. `take_over`: the Unix
+    socket where a process that is to take this one's place asks for its sockets.
     """
 
     __pydantic_config__ = FORBID
@@ -405,6 +405,7 @@ class ProxyConfig:
     rules: Path | None = None
     workers: Workers = 1
     drain_timeout: Seconds = 30.0
+    take_over: Path | None = None
     client_tls: ClientTls = field(default_factory=ClientTls)
     backend_tls: BackendTls = field(default_factory=BackendTls)
     compression: Compression = field(default_factory=Compression)
@@ -441,6 +442,7 @@ def load_config(path: Path) -> ProxyConfig:
         backend=_endpoints_beside(here, config.backend),
         rules=_beside(here, config.rules),
         admin_token_file=_beside(here, config.admin_token_file),
+        take_over=_beside(here, config.take_over),
         client_tls=replace(
             client,
             cert=_beside(here, client.cert),

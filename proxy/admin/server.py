@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import socket
+from collections.abc import Iterable
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -32,28 +34,42 @@ class AdminServer:
             lingering_time=1.0,
             shutdown_timeout=1.0,
         )
-        self._listener: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
     @property
     def address(self) -> Address:
         """Where it listens, with the port that the system chose if port 0 was asked for; RuntimeError if nowhere."""
-        if self._listener is None or not self._listener.sockets:
+        if not self._servers or not self._servers[0].sockets:
             raise RuntimeError("the admin server does not listen")
-        host, port = self._listener.sockets[0].getsockname()[:2]
+        host, port = self._servers[0].sockets[0].getsockname()[:2]
         return Address(host, port)
 
     async def start(self, address: Address) -> None:
         """Listen on an address; raises OSError if that cannot be had, and may be called again then."""
-        if self._runner.server is None:
-            await self._runner.setup()
+        await self._set_up()
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(self._connect, address.host, address.port)
+        self._servers.append(await loop.create_server(self._connect, address.host, address.port))
+
+    async def serve(self, sockets: Iterable[socket.socket]) -> None:
+        """Answer at sockets that listen already."""
+        await self._set_up()
+        loop = asyncio.get_running_loop()
+        for sock in sockets:
+            self._servers.append(await loop.create_server(self._connect, sock=sock))
+
+    def stop_accepting(self) -> None:
+        """Close the sockets; those who are connected are still answered."""
+        for server in self._servers:
+            server.close()
 
     async def stop(self) -> None:
         """Stop listening and close every connection, those with a request in hand after a second."""
-        if self._listener is not None:
-            self._listener.close()
+        self.stop_accepting()
         await self._runner.cleanup()
+
+    async def _set_up(self) -> None:
+        if self._runner.server is None:
+            await self._runner.setup()
 
     def _connect(self) -> asyncio.Protocol:
         server = self._runner.server

@@ -9,7 +9,7 @@ import typer
 
 from proxy.cli.check import DEFAULT_CONFIG
 from proxy.cli.files import leave
-from proxy.config import Address, ConfigError, Endpoint, ProxyConfig, parse_endpoint, parse_workers
+from proxy.config import Address, ConfigError, Endpoint, Problem, ProxyConfig, parse_endpoint, parse_workers
 from proxy.run.logs import configure_logging
 from proxy.run.policy import StartError
 from proxy.run.process import run
@@ -41,6 +41,9 @@ def serve(
     workers: Annotated[
         int | None, typer.Option(parser=parse_workers, metavar="N|auto", help="Processes that serve clients.")
     ] = None,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Take the place of the proxy that waits at the file's take_over.")
+    ] = False,
 ) -> None:
     """Run the proxy until SIGTERM or SIGINT. Options stand above what the proxy's file says.
 
@@ -61,8 +64,10 @@ def serve(
     origin = Origin(config, lambda file: _chosen(file, listen, backend, admin, rules, workers))
     try:
         loaded = origin.read()
+        if take_over and loaded.config.take_over is None:
+            leave((Problem(str(config), 0, "take_over", "missing (expected with --take-over)"),))
         configure_logging(loaded.config.log.level, loaded.config.log.format, sys.stderr)
-        run(loaded, origin)
+        run(loaded, origin, take_over=take_over)
     except ConfigError as error:
         leave(error.problems)
     except StartError as error:

@@ -29,6 +29,11 @@ class Listening:
         if self.unix_socket is not None:
             self.unix_socket.remove()
 
+    def disown(self) -> None:
+        """Leave the file of a Unix socket to another process."""
+        if self.unix_socket is not None:
+            self.unix_socket.disown()
+
     def close(self) -> None:
         """Close the sockets."""
         self.remove()
@@ -54,13 +59,14 @@ def open_listening(endpoint: Endpoint, socket_mode: int = 0o777) -> Listening:
     return inherited(sockets)
 
 
-def inherited(sockets: list[socket.socket]) -> Listening:
-    """Take sockets over that listen already, all of one address."""
+def inherited(sockets: list[socket.socket], own: bool = False) -> Listening:
+    """Take sockets over that listen already, all of one address; own: a Unix socket's file is ours to remove."""
     for sock in sockets:
         sock.setblocking(False)
     name = sockets[0].getsockname()
     if sockets[0].family == socket.AF_UNIX:
-        return Listening(UnixAddress(Path(os.fsdecode(name))), tuple(sockets))
+        path = Path(os.fsdecode(name))
+        return Listening(UnixAddress(path), tuple(sockets), UnixSocket(sockets[0], path) if own else None)
     return Listening(Address(name[0], name[1]), tuple(sockets))
 
 

@@ -22,13 +22,17 @@ class UnixSocket:
     def __init__(self, sock: socket.socket, path: Path) -> None:
         self.sock = sock
         self._path = path
-        self._identity = _identity(path)
+        self._identity: tuple[int, int] | None = _identity(path)
 
     def remove(self) -> None:
         """Delete the file, unless it is another's by now."""
         with suppress(OSError):
-            if _identity(self._path) == self._identity:
+            if self._identity is not None and _identity(self._path) == self._identity:
                 self._path.unlink()
+
+    def disown(self) -> None:
+        """Leave the file to another process that has the socket, too."""
+        self._identity = None
 
 
 def bind(path: Path, mode: int) -> UnixSocket:

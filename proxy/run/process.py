@@ -8,31 +8,41 @@ import structlog
 
 from proxy.run.limits import raise_open_files_limit
 from proxy.run.loop import loop_factory
+from proxy.run.notify import Notifier
 from proxy.run.policy import Loaded
 from proxy.run.reload import Origin
+from proxy.run.sockets import from_service_manager
+from proxy.run.succession import Predecessor
 from proxy.run.supervisor import Running, serve_from
 
 _log = structlog.get_logger(__name__)
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
-def run(loaded: Loaded, origin: Origin) -> None:
+def run(loaded: Loaded, origin: Origin, *, take_over: bool = False) -> None:
     """Run a proxy until SIGTERM or SIGINT, which lets busy sessions come to rest; a second signal cuts them off.
 
-    SIGHUP reads the files again. loaded: what was read of them; origin: how that is done.
+    SIGHUP reads the files again. loaded: what was read of them; origin: how that is done. take_over: take the place of
+    the process that serves now.
     Raises StartError, and ConfigError if the lookup's account has no password.
     """
     raise_open_files_limit()
     # Until there is somebody to read them, the files are as new as can be.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_run(loaded, origin))
+        runner.run(_run(loaded, origin, take_over))
 
 
-async def _run(loaded: Loaded, origin: Origin) -> None:
-    stopping = asyncio.Event()
+async def _run(loaded: Loaded, origin: Origin, take_over: bool) -> None:
+    stopping, notifier = asyncio.Event(), Notifier()
     loop, config = asyncio.get_running_loop(), loaded.config
-    async with serve_from(origin, loaded) as running, asyncio.TaskGroup() as reloads:
+    predecessor = Predecessor(config.take_over) if take_over and config.take_over else None
+    heritage = predecessor.heritage if predecessor else from_service_manager()
+    async with serve_from(origin, loaded, heritage, notifier) as running, asyncio.TaskGroup() as reloads:
+        alive = loop.create_task(notifier.keep_alive())
+        if predecessor:
+            await predecessor.relieve()
+        running.await_successor(stopping.set)
         for number in _STOP_SIGNALS:
             loop.add_signal_handler(number, _stop, running, stopping)
         loop.add_signal_handler(signal.SIGHUP, lambda: reloads.create_task(running.reload("SIGHUP")))
@@ -43,7 +53,11 @@ async def _run(loaded: Loaded, origin: Origin) -> None:
             admin=str(running.admin_address),
             rules=len(running.rules.rules),
         )
+        notifier.ready()
         await stopping.wait()
+        if not running.relieved:
+            notifier.stopping()
+        alive.cancel()
         loop.remove_signal_handler(signal.SIGHUP)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         _log.info("stopping", sessions=running.counters.sessions)

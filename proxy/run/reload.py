@@ -24,6 +24,7 @@ AT_START: Final = (
     "admin_token_file",
     "socket_mode",
     "workers",
+    "take_over",
     "backend_proxy_protocol",
     "backend_tls",
     "log.format",

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -16,16 +16,17 @@ from proxy.admin.sources import Sources
 from proxy.admin.token import read_token
 from proxy.config import Address, ProxyConfig
 from proxy.conflicts.journal import Journal
-from proxy.net.listening import Listening, open_listening
 from proxy.net.probe import probe_any
 from proxy.net.proxy_header import proxy_header
-from proxy.net.side import describe
 from proxy.rules.match import RuleSet
 from proxy.rules.model import load_rules
 from proxy.run.cores import cores
 from proxy.run.logs import change_level
+from proxy.run.notify import NOBODY, Notifier
 from proxy.run.policy import Identity, Loaded, Policy, StartError, make_policy
 from proxy.run.reload import Origin, Reloaded, Reloader
+from proxy.run.sockets import NOTHING, Heritage, Sockets, open_sockets
+from proxy.run.succession import Succession
 from proxy.run.team import Team
 from proxy.run.watch import watch
 from proxy.run.worker import Worker
@@ -44,14 +45,17 @@ def _crew(policy: Policy, workers: int) -> Worker | Team:
 class Running:
     """A proxy that runs; made by `serve`.
 
-    addresses, admin_address: what is really bound. crew: who serves the clients.
+    addresses, admin_address: what is really bound. crew: who serves the clients. relieved: another process has taken
+    this one's place.
     """
 
-    def __init__(self, loaded: Loaded, origin: Origin) -> None:
+    def __init__(self, loaded: Loaded, origin: Origin, notifier: Notifier) -> None:
         config = loaded.config
+        self._notifier = notifier
         self.addresses = config.listeners
         self.admin_address = config.admin
         self.draining = False
+        self.relieved = False
         self._origin = origin
         self._policy = make_policy(loaded, Identity.make())
         self.crew = _crew(self._policy, config.workers or cores())
@@ -60,6 +64,8 @@ class Running:
         self._settings = settings_of(config, origin.file)
         self._reloader = Reloader(origin, loaded, self._use, self.counters, time.time)
         self._watch: asyncio.Task[None] | None = None
+        self._sockets: Sockets | None = None
+        self._succession: Succession | None = None
         header = proxy_header(config.backend_proxy_protocol, None)
         ready = Readiness(
             lambda: probe_any(config.backends, header), draining=lambda: self.draining, clock=time.monotonic
@@ -99,44 +105,52 @@ class Running:
             clock=time.time,
         )
 
-    async def start(self) -> None:
-        """Listen on all addresses. Raises StartError."""
+    async def start(self, heritage: Heritage) -> None:
+        """Listen on all addresses; heritage: sockets that do so already. Raises StartError."""
+        self._sockets = sockets = open_sockets(self._policy.config, heritage)
         try:
-            await self._admin.start(self.admin_address)
-            self.admin_address = self._admin.address
-        except OSError as error:
-            await self._admin.stop()
-            raise StartError(f"cannot listen on {self.admin_address} (admin): {describe(error)}") from error
-        try:
-            listenings = self._listen()
-            await self.crew.start(listenings)
+            await self._admin.serve(sockets.admin.sockets)
+            await self.crew.start(sockets.clients)
         except StartError:
             await self.crew.close()
             await self._admin.stop()
+            sockets.close()
             raise
-        self.addresses = tuple(listening.endpoint for listening in listenings)
+        self.admin_address = self._admin.address
+        self.addresses = tuple(listening.endpoint for listening in sockets.clients)
         self.counters.reload_succeeded(time.time())
         if self._origin.file is not None:
             self._watch = asyncio.create_task(watch(lambda: self._reloader.look, lambda: self.reload("a file changed")))
 
-    def _listen(self) -> list[Listening]:
-        listenings: list[Listening] = []
-        for endpoint in self.addresses:
-            try:
-                listenings.append(open_listening(endpoint, self._policy.config.socket_mode))
-            except OSError as error:
-                for listening in listenings:
-                    listening.close()
-                raise StartError(f"cannot listen on {endpoint}: {describe(error)}") from error
-        return listenings
+    def await_successor(self, relieved: Callable[[], None]) -> None:
+        """Wait for a process that takes this one's place, if the configuration says where; relieved: called then.
+
+        Raises StartError.
+        """
+        path = self._policy.config.take_over
+        if path is None or self._sockets is None:
+            return
+
+        def end() -> None:
+            self.relieved = True
+            self._admin.stop_accepting()
+            relieved()
+
+        self._succession = Succession(self._sockets, end)
+        self._succession.start(path)
 
     async def reload(self, why: str) -> Reloaded:
         """Read the files again; all of it takes effect, or nothing does. why: for the log."""
-        return await self._reloader.reload(why)
+        self._notifier.reloading()
+        done = await self._reloader.reload(why)
+        self._notifier.ready()
+        return done
 
     async def stop(self, drain_timeout: float | None = None) -> None:
         """Accept no more, end each session at rest and all that are left after so many seconds; None: as configured."""
         self.draining = True
+        if self._succession is not None:
+            self._succession.stop()
         if self._watch is not None:
             self._watch.cancel()
             with suppress(asyncio.CancelledError):
@@ -181,14 +195,17 @@ async def serve(config: ProxyConfig, rules: RuleSet | None = None, file: Path | 
 
 
 @asynccontextmanager
-async def serve_from(origin: Origin, loaded: Loaded) -> AsyncIterator[Running]:
-    """Run a proxy for the length of the block; loaded: what was read from its origin.
+async def serve_from(
+    origin: Origin, loaded: Loaded, heritage: Heritage = NOTHING, notifier: Notifier = NOBODY
+) -> AsyncIterator[Running]:
+    """Run a proxy for the length of the block.
 
+    loaded: what was read from its origin. heritage: sockets that listen already. notifier: is told of reloads.
     Raises ConfigError for the password of the lookup's account and for the token of the admin address, StartError for
     all else that keeps the proxy from running.
     """
-    running = Running(loaded, origin)
-    await running.start()
+    running = Running(loaded, origin, notifier)
+    await running.start(heritage)
     try:
         yield running
     finally:
