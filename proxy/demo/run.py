@@ -16,7 +16,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from proxy.config import Address, ConfigError, LogFormat, LogLevel, ProxyConfig
+from proxy.config import Address, ConfigError, Log, LogFormat, LogLevel, ProxyConfig
 from proxy.demo.backend import Backend, start_backend
 from proxy.demo.shop import SCHEMA, open_shop
 from proxy.demo.show import conflict_table, summary
@@ -32,6 +32,7 @@ from proxy.wire.commands import QUERY
 RULES: Final = Path(__file__).with_name("rules.yaml")
 """The rules that the demo's proxy follows."""
 
+_LOG: Final = Log(level=LogLevel.WARNING, format=LogFormat.CONSOLE)
 _HOST: Final = "127.0.0.1"
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _LIVE_SECONDS: Final = 0.25
@@ -72,7 +73,7 @@ def run_demo(options: Options, console: Console | None = None) -> None:
     Raises:
         DemoError: if any part of it fails.
     """
-    configure_logging(LogLevel.WARNING, LogFormat.CONSOLE, sys.stderr)
+    configure_logging(_LOG.level, _LOG.format, sys.stderr)
     # While the event loop does not have its handlers, SIGTERM unwinds the stack as Ctrl-C does: no server stays behind.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -104,6 +105,7 @@ async def _run(options: Options, backend: Backend, console: Console) -> None:
         backend=Address(backend.host, backend.port),
         admin=Address(_HOST, options.admin_port),
         rules=options.rules,
+        log=_LOG,
     )
     origin = Origin(above=lambda _: config)
     with _signals() as told_to_end:

@@ -45,24 +45,18 @@ async def demonstrating(folder: Path) -> AsyncIterator[Demo]:
     rules = folder / "rules.yaml"
     rules.write_text("rules: []\n")
     command = (sys.executable, "-m", "proxy", "demo", "--rules", str(rules))
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, limit=1 << 20)
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, limit=1 << 20)
     assert process.stdout is not None
-    output = process.stdout
-
-    async def drain() -> None:
-        while await output.readline():
-            pass
-
     try:
         async with asyncio.timeout(PATIENCE):
-            while not (found := re.match(rb"page +(\S+)", line := await output.readline())):
+            while not (found := re.match(rb"page +(\S+)", line := await process.stdout.readline())):
                 assert line, "the demo has ended"
-        reading = asyncio.create_task(drain())
         yield Demo(found[1].decode(), rules)
     finally:
         process.terminate()
-        await process.wait()
-    await reading
+        _, said = await process.communicate()
+    assert said == b""
 
 
 @pytest.mark.timeout(180)
