@@ -1,6 +1,8 @@
 """Both servers' own client programs, each on both servers: what they print of a script, and dumps that are reloaded."""
 
 import re
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,7 @@ SELECT REPEAT('x', 100000) AS `long`//
 KILL QUERY CONNECTION_ID()//
 SELECT 'alive'//
 """
+SLEEP = "SELECT SLEEP(60)"
 SHOWING = (
     "--force",
     "--table",
@@ -105,6 +108,43 @@ def test_same_output_with_and_without_the_proxy(
     direct, through = run_both(ways, command, script, {"MYSQL_PWD": PASSWORD})
     assert_same(without_times(direct), without_times(through))
     assert "alive" in direct
+
+
+def interrupted(way: Way, command: list[str]) -> tuple[int, str]:
+    """Press Ctrl-C in a client once the server runs its statement; return its exit code and all that it prints."""
+    running = f"SELECT COUNT(*) FROM information_schema.processlist WHERE user = '{way.name}' AND info = '{SLEEP}'"
+    with (
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=installed.environment(MYSQL_PWD=PASSWORD),
+            text=True,
+        ) as client,
+        way.server.connect() as onlooker,
+        onlooker.cursor() as cursor,
+    ):
+        assert client.stdin is not None
+        client.stdin.write(f"{SLEEP};\nSELECT 'alive';\n")
+        client.stdin.flush()
+        while not (cursor.execute(running) and cursor.fetchone() == (1,)):
+            pass
+        client.send_signal(signal.SIGINT)
+        output, _ = client.communicate(timeout=60)
+        return client.returncode, re.sub(r"KILL QUERY \d+", "KILL QUERY ID", way.masked(output))
+
+
+@pytest.mark.parametrize("line", ["plain", "tls"])
+@pytest.mark.parametrize("program", ["mysql", "mariadb"])
+def test_ctrl_c_in_the_middle_of_a_statement(ways: tuple[Way, Way], program: ServerName, line: str) -> None:
+    """The client connects once more, by the same address, and has the statement killed by the connection's id."""
+    start = [*installed.command_line(program)]
+    direct, through = (interrupted(way, [*start, *address(way, program, line), "--force", "-vvv"]) for way in ways)
+    assert without_times(direct[1]) == without_times(through[1])
+    assert direct[0] == through[0] == 0
+    assert "KILL QUERY ID" in direct[1]
+    assert "| alive |" in direct[1].splitlines()
 
 
 @pytest.mark.parametrize("line", ["plain", "tls"])

@@ -22,3 +22,10 @@ def proxy(session_proxy: Proxy, database: str) -> Iterator[Proxy]:
     session_proxy.count_anew()
     yield session_proxy
     session_proxy.close_connections()
+
+
+@pytest.fixture
+def mortal(server: Server) -> Iterator[Server]:
+    """A server that a test may end; it runs again afterwards."""
+    yield server
+    server.restart()

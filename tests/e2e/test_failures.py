@@ -2,10 +2,7 @@
 
 from __future__ import annotations  # PyMySQL's connection is generic in its type stubs only
 
-import contextlib
 import secrets
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pymysql
 import pytest
@@ -19,7 +16,6 @@ from tests.servers.launch import Server
 
 LOST = (2006, 2013)  # what PyMySQL says when the connection is gone
 UNKNOWN_THREAD = 1094
-SLOW = "SELECT COUNT(*) FROM information_schema.tables a, information_schema.tables b WHERE SLEEP(1)"
 
 
 def error_of(connection: Connection[Cursor], statement: str) -> int:
@@ -28,26 +24,13 @@ def error_of(connection: Connection[Cursor], statement: str) -> int:
     return int(caught.value.args[0])
 
 
-def wait_until_it_runs(onlooker: Connection[Cursor], thread_id: int, statement: str) -> None:
-    """Ask the server until this thread runs this statement."""
-    query = f"SELECT COUNT(*) FROM information_schema.processlist WHERE id = {thread_id} AND info = '{statement}'"
-    while rows(onlooker, query) != [(1,)]:
-        pass
-
-
-@pytest.fixture
-def mortal(server: Server) -> Iterator[Server]:
-    """A server that a test may end; it runs again afterwards."""
-    yield server
-    server.restart()
-
-
 def wait_until_ready_is(proxy: Proxy, status: int) -> None:
     """Ask until the proxy says so; what it says may be a moment old."""
     while proxy.fetch("/-/ready")[0] != status:
         pass
 
 
+@pytest.mark.own_server
 def test_the_server_dies_and_comes_back(mortal: Server) -> None:
     server = mortal
     with proxied(in_front_of(server), server) as proxy:
@@ -67,18 +50,6 @@ def test_the_server_dies_and_comes_back(mortal: Server) -> None:
         server.restart()
         assert rows(proxy.connect(), "SELECT 1") == [(1,)]
         wait_until_ready_is(proxy, 200)
-
-
-def test_the_server_shuts_down_in_the_middle_of_a_statement(mortal: Server) -> None:
-    server = mortal
-    with proxied(in_front_of(server), server) as proxy, ThreadPoolExecutor(1) as pool:
-        waiting = proxy.connect()
-        onlooker = server.connect()
-        ending = pool.submit(error_of, waiting, SLOW)
-        wait_until_it_runs(onlooker, thread_id(waiting), SLOW)
-        onlooker.close()
-        server.stop()
-        assert ending.result(60) in (*LOST, 1053, 1317, 1927)
 
 
 def held_lock(client: RawClient) -> str:
@@ -126,35 +97,8 @@ def test_the_connection_id_is_the_servers(proxy: Proxy) -> None:
     assert rows(connection, "SELECT CONNECTION_ID()") == [(thread_id(connection),)]
 
 
-def test_kill_query(proxy: Proxy) -> None:
-    waiting, second = proxy.connect(), proxy.connect()
-    with ThreadPoolExecutor(1) as pool:
-        ending = pool.submit(error_of, waiting, SLOW)
-        wait_until_it_runs(second, thread_id(waiting), SLOW)
-        run(second, f"KILL QUERY {thread_id(waiting)}")
-        assert ending.result(60) == 1317
-    assert rows(waiting, "SELECT 1") == [(1,)]
-
-
 def test_kill_connection(proxy: Proxy) -> None:
     victim, second = proxy.connect(), proxy.connect()
     run(second, f"KILL {thread_id(victim)}")
     assert error_of(victim, "DO 1") in (*LOST, 1927)  # MariaDB says so first, if it is still heard
     assert error_of(second, f"KILL {thread_id(victim)}") == UNKNOWN_THREAD
-
-
-def test_an_idle_session_is_ended_by_the_server(proxy: Proxy) -> None:
-    """The server's own word about it, unasked, is the client's to read."""
-    direct, through = proxy.raw_directly(), proxy.raw()
-    for client in direct, through:
-        client.query("SET SESSION wait_timeout = 1")
-    assert everything(through) == everything(direct)
-
-
-def everything(client: RawClient) -> bytes:
-    """Read until the server closes the connection, or breaks it off."""
-    data = b""
-    with contextlib.suppress(ConnectionResetError):
-        while part := client.socket.recv(65536):
-            data += part
-    return data
