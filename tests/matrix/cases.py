@@ -146,7 +146,7 @@ def cases(mariadb: bool, rule: str, always: bool, *, full: bool) -> Iterator[Cas
         for offer_name, offer in OFFERS.items():
             if len(offer.rows) > form.rows or (form_name != VALUES and offer_name not in FEW_OFFERS):
                 continue
-            for prepared in False, True:
+            for prepared in (False,) if form.several else (False, True):
                 name = f"{form_name} | {offer_name} | {rule} | {always=} | {prepared=}"
                 kinds = [(transaction, found_rows) for transaction in TRANSACTIONS for found_rows in (False, True)]
                 if not full:

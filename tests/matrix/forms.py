@@ -29,6 +29,7 @@ class Form:
         hint_warnings: how many warnings MySQL adds on its own.
         partitioned: it is for the table with partitions.
         sourced: it reads the rows from a table that holds them, which is named for the number of its columns.
+        several: it is sent in the middle of a multi-statement text.
     """
 
     write: Callable[[Target, Offer, Write], str]
@@ -39,6 +40,7 @@ class Form:
     hint_warnings: int = 0
     partitioned: bool = False
     sourced: bool = False
+    several: bool = False
 
 
 def literal(value: Value) -> str:
@@ -148,6 +150,7 @@ FORMS = {
     "quoted": Form(_values("INSERT INTO `{s}`.`{t}`", quoted="`")),
     "columns in another order": Form(_values(), _reversed),
     "comments": Form(_values("/* a */ -- b\nINSERT /* c 'd */ INTO {t} # e\n", "VALUES /* ( */", " /* f */ -- g")),
+    "versioned comments": Form(_values("INSERT /*! */ INTO {t} /*!50000 */ ", "/*M! */ VALUES", " /*!99999 */")),
     "semicolon": Form(_values(end=" ; ")),
     "semicolon and comment": Form(_values(end=";-- trace=1\n")),
     "hint": Form(_values("INSERT /*+ MAX_EXECUTION_TIME(90000) */ INTO {t} "), hint_warnings=1),
@@ -161,4 +164,6 @@ FORMS = {
     "table": Form(_from_table("TABLE {source}"), _as_query, mariadb=False, sourced=True),
     "returning": Form(_values(end=" RETURNING CAST(id AS CHAR), email, CAST(n AS CHAR)"), _returning, mysql=False),
     "rows": Form(_table_values, _nameless, mariadb=False),
+    "one of several": Form(_values(), several=True),
+    "select, one of several": Form(_query("{}"), _as_query, several=True),
 }

@@ -66,10 +66,15 @@ class Player:
         with self.direct.cursor() as cursor:
             for statement in TABLES:
                 cursor.execute(statement)
-        self.clients = {found_rows: self._client(found_rows) for found_rows in (False, True)}
+        self.clients = {
+            (found_rows, several): self._client(found_rows, several)
+            for found_rows in (False, True)
+            for several in (False, True)
+        }
 
-    def _client(self, found_rows: bool) -> RawClient:
+    def _client(self, found_rows: bool, several: bool) -> RawClient:
         terms = raw.USUAL & ~raw.MULTI_STATEMENTS | (raw.FOUND_ROWS if found_rows else 0)
+        terms |= raw.MULTI_STATEMENTS if several else 0
         client = self.proxy.raw(terms, database=self.schema)
         # a CLOSE has no reply: what follows it would wait for its acknowledgement
         client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -97,7 +102,7 @@ class Player:
 
     def play(self, case: Case) -> Seen:
         """Play a case whose table is in its first state."""
-        client = self.clients[case.found_rows]
+        client = self.clients[case.found_rows, case.form.several]
         counters = self.proxy.running.counters
         before, conflicts_before = dict(counters.rewrites), dict(counters.conflicts)
         ask(client, f"DO LAST_INSERT_ID({PRESET})")
@@ -131,6 +136,8 @@ class Player:
 
         target = Target(self.schema, case.table.name)
         text = case.form.write(target, case.offer, placeholder if case.prepared else literal)
+        if case.form.several:
+            return ask_between(client, text)
         if not case.prepared:
             return read_replies(client, ask(client, text), binary=False)
         prepared = ask(client, text, PREPARE)
@@ -164,6 +171,16 @@ def ask(client: RawClient, text: str, code: int = QUERY) -> bytes:
     """Send a text and return the first packet of its reply."""
     client.send(command(code, text.encode()))
     return client.packet()[1]
+
+
+def ask_between(client: RawClient, text: str) -> tuple[Answer | Returned | Failure, int | None]:
+    """Send a text between two others in one command; return the reply to it."""
+    assert ask(client, f"DO 1; {text}; DO 2")[0] == 0
+    reply, status = read_replies(client, client.packet()[1], binary=False)
+    if status is not None:  # nothing has failed
+        number, payload = client.packet()
+        assert (number, payload[0]) == (3, 0)
+    return reply, status
 
 
 def select(client: RawClient, text: str) -> Rows:
