@@ -347,11 +347,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """What is written to the log and how; `conflicts_per_second` bounds the lines that conflicts may cause."""
+    """What is written to the log and how.
+
+    `sessions`: whether each session's end is a line of level info. `conflicts_per_second` bounds the lines that
+    conflicts may cause.
+    """
 
     __pydantic_config__ = FORBID
     level: LogLevel = LogLevel.INFO
     format: LogFormat = LogFormat.AUTO
+    sessions: Flag = True
     conflicts_per_second: Count = 10
 
 

@@ -1,5 +1,6 @@
 """What the sockets need of a session: the floor below implements it, the tests put a double in its place."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 
@@ -13,6 +14,9 @@ class DrivenSession(Protocol):
     @property
     def reason(self) -> str:
         """Why it has ended, in words."""
+
+    def account(self) -> Mapping[str, object]:
+        """Say for the log what it was and did, by names; none of it is a value or a secret."""
 
     @property
     def bytes_moved(self) -> int:

@@ -48,6 +48,7 @@ class PairSettings:
     """What all pairs of a listener share.
 
     backend_proxy_protocol: the version of the header that tells a backend of the client's address. turns: of logins.
+    log_sessions: the end of each session is told at level info, not debug.
     flush_timeout: seconds that a closing pair may take to send what waits. half_closed_timeout: seconds after which
     the backend hears of the end of a client that has closed its direction while a reply was due.
     """
@@ -58,6 +59,7 @@ class PairSettings:
     backend_tls: BackendTlsContext | None
     backend_proxy_protocol: ProxyProtocolVersion = ProxyProtocolVersion.OFF
     turns: Turns = field(default_factory=Turns)
+    log_sessions: bool = True
     flush_timeout: float = 5.0
     half_closed_timeout: float = 10.0
 
@@ -530,8 +532,10 @@ class Pair:
         self._cancel_timer()
         self._give_turn()
         session = self._session
-        log = _log.warning if session.result in REMARKABLE else _log.debug
-        log("session ended", client=self.client.address, result=session.result, reason=session.reason)
+        usual = _log.info if self._settings.log_sessions else _log.debug
+        log = _log.warning if session.result in REMARKABLE else usual
+        account = session.account()
+        log("session ended", client=self.client.address, result=session.result, reason=session.reason, **account)
         self._on_end(self)
 
 

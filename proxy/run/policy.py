@@ -84,6 +84,7 @@ def make_policy(loaded: Loaded, identity: Identity, backends: Backends | None = 
         pairs = PairSettings(
             backends=backends or Backends(config.backends),
             limits=config.limits,
+            log_sessions=config.log.sessions,
             client_tls=client_context(config.client_tls, identity.certificate),
             backend_tls=backend_context(config.backend_tls),
             backend_proxy_protocol=config.backend_proxy_protocol,

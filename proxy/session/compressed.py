@@ -74,6 +74,16 @@ class CompressedPhase:
         return self._phase.user
 
     @property
+    def commands(self) -> int:
+        """How many commands the client has sent."""
+        return self._phase.commands
+
+    @property
+    def conflicts(self) -> int:
+        """How many of them, and of their rows, met a conflict."""
+        return self._phase.conflicts
+
+    @property
     def lost(self) -> str:
         """Why the replies could not be followed any more; empty while they can."""
         return self._phase.lost

@@ -105,6 +105,9 @@ class Resolver:
         capabilities: those that client and backend agreed on.
         who: whose session it is.
         attempt: says what is known of a command that has met a conflict.
+
+    Attributes:
+        conflicts: how many the session has met, prevented ones among them.
     """
 
     __slots__ = (
@@ -119,6 +122,7 @@ class Resolver:
         "_trips",
         "_wall_clock",
         "_who",
+        "conflicts",
     )
 
     def __init__(
@@ -140,6 +144,7 @@ class Resolver:
         self._tables = settings.tables
         self._clock = settings.clock
         self._wall_clock = settings.wall_clock
+        self.conflicts = 0
 
     def changed_user(self, user: str) -> None:
         """Go on for another user of the same session."""
@@ -483,6 +488,7 @@ class Resolver:
         latency: float | None = None,
         count: int = 1,
     ) -> None:
+        self.conflicts += count
         self._recorder.record(
             Conflict(
                 at=self._wall_clock(),

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from proxy.conflicts.labels import Result
+from proxy.conflicts.labels import Result, printable
 from proxy.session.command_phase import CommandPhase
 from proxy.session.compressed import CompressedPhase
 from proxy.session.login_phase import Agreed, LoginPhase
@@ -37,6 +37,7 @@ class Session:
     """
 
     __slots__ = (
+        "_began",
         "_commands",
         "_counters",
         "_login",
@@ -61,7 +62,20 @@ class Session:
         self.result: Result | None = None
         self.reason = ""
         self.received = self.sent = 0
+        self._began = settings.clock()
         settings.counters.session_opened()
+
+    def account(self) -> dict[str, str | int | float]:
+        """Say for the log what it was and did: no value, no statement, no secret."""
+        return {
+            "user": printable(self.user),
+            "thread_id": self.thread_id,
+            "seconds": round(self._settings.clock() - self._began, 3),
+            "received": self.received,
+            "sent": self.sent,
+            "commands": self._commands.commands if self._commands else 0,
+            "conflicts": self._commands.conflicts if self._commands else 0,
+        }
 
     @property
     def bytes_moved(self) -> int:

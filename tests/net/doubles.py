@@ -47,6 +47,9 @@ class ScriptedSession:
             b"FAIL": self._fail,
         }
 
+    def account(self) -> dict[str, object]:
+        return {"user": "somebody"}
+
     @property
     def bytes_moved(self) -> int:
         return self.sent + sum(map(len, self.received))
