@@ -9,7 +9,7 @@ Source: MySQL Internals, "Compression" and "Compressed Packet"; WL#12475 (zstd).
 """
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import Final, Protocol
 
@@ -17,7 +17,7 @@ import zstandard
 
 from proxy.config import CompressionAlgorithm
 from proxy.wire.errors import ProtocolError
-from proxy.wire.framing import HEADER
+from proxy.wire.framing import HEADER, MAX_PAYLOAD
 from proxy.wire.sequence import LAST, Headers
 
 ZSTD_LEVEL: Final = 3
@@ -27,7 +27,8 @@ COMPRESSED_HEADER: Final = 7
 _LEAST_TO_COMPRESS: Final = 50  # bytes; MySQL's MIN_COMPRESS_LENGTH
 _PIECE: Final = 1 << 18  # bytes that are given out at once, however many a small packet swells to
 _WHOLE: Final = 1 << 18  # bytes that are compressed at once
-_UNBROKEN: Final = 1 << 20  # bytes up to which a packet of a reply is not spread over compressed ones
+_UNBROKEN: Final = 1 << 20  # bytes up to which a packet of a reply is compressed as a whole
+_KEPT: Final = 1 << 20  # compressed bytes of a longer one that wait at most until it is known how many they will be
 
 
 class _Inflater(Protocol):
@@ -136,12 +137,23 @@ class CompressedReader:
             raise ProtocolError("a compressed packet cannot be decompressed") from error
 
 
+class _Deflater(Protocol):
+    """Compresses one packet's bytes as they come."""
+
+    def compress(self, data: bytes) -> bytes:
+        """Take more bytes; return what is compressed by now."""
+
+    def flush(self) -> bytes:
+        """Return the rest."""
+
+
 class CompressedWriter:
     """Turns plain bytes for one side into compressed ones.
 
     A server spreads a packet over two compressed ones at most, and never parts a short one's header; MySQL's
     Connector/Python relies on that where it is not built on C, and waits for ever otherwise. So the packets of replies
-    are not spread at all, but for those longer than _UNBROKEN.
+    go whole into one, or a long one into two: its beginning until it has grown to _KEPT compressed, and the rest as it
+    is, which can be announced before it has come.
 
     Args:
         algorithm: what to compress with.
@@ -151,8 +163,8 @@ class CompressedWriter:
     """
 
     __slots__ = (
-        *("_commands", "_compress", "_counted", "_headers", "_held", "_held_size"),
-        *("_next", "_plain_sequence", "_reader"),
+        *("_begin_stream", "_commands", "_compress", "_counted", "_headers", "_held", "_held_size"),
+        *("_long", "_need", "_next", "_plain_sequence", "_reader"),
     )
 
     def __init__(self, algorithm: CompressionAlgorithm, level: int, reader: CompressedReader, commands: bool) -> None:
@@ -164,11 +176,16 @@ class CompressedWriter:
         self._plain_sequence = -1  # the newest plain packet's sequence id
         self._held: list[bytes] = []  # the beginning of a reply's packet that is not whole yet
         self._held_size = 0
-        self._compress: Callable[[bytes], bytes] = (
-            zstandard.ZstdCompressor(level=level).compress
-            if algorithm is CompressionAlgorithm.ZSTD
-            else partial(zlib.compress, level=level)
-        )
+        self._need = HEADER  # how much there must be of it before it is looked at
+        self._long: _LongPacket | None = None  # the one that is under way
+        self._compress: Callable[[bytes], bytes]
+        self._begin_stream: Callable[[], _Deflater]
+        if algorithm is CompressionAlgorithm.ZSTD:
+            compressor = zstandard.ZstdCompressor(level=level)
+            self._compress, self._begin_stream = compressor.compress, compressor.compressobj
+        else:
+            self._compress = partial(zlib.compress, level=level)
+            self._begin_stream = partial(zlib.compressobj, level)
 
     def write(self, data: bytes) -> bytes:
         """Compress plain bytes; what is not a whole packet of a reply may be held back until it is."""
@@ -176,37 +193,18 @@ class CompressedWriter:
         if answers:
             self._counted = self._reader.packets
             self._next = self._reader.sequence + 1
-        if not self._commands:
-            return b"".join(map(self._packet, self._reply_parts(data)))
-        out: list[bytes] = []
+        return b"".join(self._command_packets(data, answers) if self._commands else self._reply_packets(data))
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # Commands
+
+    def _command_packets(self, data: bytes, answers: bool) -> Iterator[bytes]:
         start = 0
         for at in self._command_starts(data, answers):
-            out += self._packets(data[start:at])
+            yield from self._packets(data[start:at])
             self._next = 0
             start = at
-        return b"".join((*out, *self._packets(data[start:])))
-
-    def _reply_parts(self, data: bytes) -> Iterator[bytes]:
-        """Yield what each go into a compressed packet: whole packets of replies, or parts of a long one."""
-        before = self._held_size
-        starts = [before + at + 1 - HEADER for at in self._headers.walk(data)]
-        self._held.append(data)
-        self._held_size += len(data)
-        whole = max(self._held_size - self._headers.unfinished, 0)
-        if self._held_size - whole > _UNBROKEN:
-            whole = self._held_size
-        if not whole:
-            return
-        plain = b"".join(self._held)
-        self._held = [plain[whole:]]
-        self._held_size -= whole
-        begin = end = 0
-        for stop in (*(start for start in starts if 0 < start < whole), whole):
-            if end > begin and stop - begin > _WHOLE:
-                yield plain[begin:end]
-                begin = end
-            end = stop
-        yield plain[begin:whole]
+        yield from self._packets(data[start:])
 
     def _command_starts(self, data: bytes, answers: bool) -> Iterator[int]:
         """Yield where commands begin: packets of sequence id 0, unless the id has only come round, or they continue.
@@ -226,11 +224,109 @@ class CompressedWriter:
         for start in range(0, len(data), _WHOLE):
             yield self._packet(data[start : start + _WHOLE])
 
+    # ----------------------------------------------------------------------------------------------------------------
+    # Replies
+
+    def _reply_packets(self, data: bytes) -> Iterator[bytes]:
+        """Yield what the client gets: several short packets together, and of a long one what it can have by now."""
+        if self._long is not None:
+            rest = data[self._long.left :]
+            yield from self._go_on(self._long, data[: self._long.left])
+            data = rest
+        self._held.append(data)
+        self._held_size += len(data)
+        if self._held_size >= self._need:
+            plain = b"".join(self._held)
+            taken = yield from self._whole_ones(plain)
+            self._keep(plain[taken:])
+
+    def _keep(self, rest: bytes) -> None:
+        self._held = [rest]
+        self._held_size = len(rest)
+        self._need = _size_at(rest, 0)
+
+    def _whole_ones(self, plain: bytes) -> Generator[bytes, None, int]:
+        """Yield the whole packets at the beginning of these bytes; return where the one begins that is not whole."""
+        begin = end = 0
+        while end < len(plain):
+            size = _size_at(plain, end)
+            long = size > _UNBROKEN
+            if end > begin and (long or end + size - begin > _WHOLE):
+                yield self._packet(plain[begin:end])
+                begin = end
+            if not long and end + size > len(plain):
+                break
+            if long:
+                self._long = _LongPacket(size, self._begin_stream())
+                yield from self._go_on(self._long, plain[end : end + size])
+                begin = min(end + size, len(plain))
+            end = min(end + size, len(plain))
+        if end > begin:
+            yield self._packet(plain[begin:end])
+        return end
+
+    def _go_on(self, long: "_LongPacket", data: bytes) -> Iterator[bytes]:
+        for size, plain, pieces in long.take(data):
+            if size:
+                yield self._header(size, plain)
+            yield from pieces
+        if not long.left:
+            self._long = None
+
+    # ----------------------------------------------------------------------------------------------------------------
+
     def _packet(self, data: bytes) -> bytes:
         size = len(data)
         packed = self._compress(data) if size >= _LEAST_TO_COMPRESS else data
         if len(packed) >= size:
             packed, size = data, 0
-        header = len(packed).to_bytes(3, "little") + bytes((self._next & 0xFF,)) + size.to_bytes(3, "little")
+        return self._header(len(packed), size) + packed
+
+    def _header(self, size: int, plain: int) -> bytes:
+        """Make the next packet's header; plain: its size before compression, 0: it is not compressed."""
+        sequence = self._next & 0xFF
         self._next += 1
-        return header + packed
+        return size.to_bytes(3, "little") + bytes((sequence,)) + plain.to_bytes(3, "little")
+
+
+class _LongPacket:
+    """A plain packet on its way into two compressed ones; left: how many of its bytes are still to come."""
+
+    __slots__ = ("_packed", "_plain", "_size", "_stream", "left")
+
+    def __init__(self, size: int, stream: _Deflater) -> None:
+        self.left = size
+        self._stream: _Deflater | None = stream  # None: the rest goes as it is
+        self._packed: list[bytes] = []
+        self._size = 0  # of what is compressed
+        self._plain = 0  # the same before compression
+
+    def take(self, data: bytes) -> Iterator[tuple[int, int, list[bytes]]]:
+        """Take more of it; yield compressed packets: size, size before compression, pieces; or more of one (size 0)."""
+        self.left -= len(data)
+        if self._stream is None:
+            yield 0, 0, [data]
+            return
+        room = MAX_PAYLOAD - self._plain  # which a packet's header and the largest payload exceed
+        first, rest = data[:room], data[room:]
+        self._add(self._stream.compress(first))
+        self._plain += len(first)
+        if self._size < _KEPT and self.left and not rest:
+            return
+        self._add(self._stream.flush())
+        self._stream = None
+        yield self._size, self._plain, self._packed
+        self._packed = []
+        if self.left or rest:
+            yield len(rest) + self.left, 0, [rest]
+
+    def _add(self, packed: bytes) -> None:
+        self._packed.append(packed)
+        self._size += len(packed)
+
+
+def _size_at(data: bytes, position: int) -> int:
+    """Return the size of the packet that begins there, with its header; as far as is known."""
+    if len(data) < position + HEADER:
+        return HEADER
+    return HEADER + int.from_bytes(data[position : position + 3], "little")

@@ -1,7 +1,9 @@
 """Compression between client and proxy, and between proxy and backend, each on its own terms."""
 
+import random
 import subprocess
 
+import mysql.connector
 import pytest
 
 from proxy.config import BackendCompression, Compression
@@ -50,3 +52,32 @@ def test_clients_are_offered_what_is_configured(server: Server) -> None:
         )
         # MySQL's client insists on what it was told, MariaDB's goes on uncompressed
         assert done.returncode == (0 if server.mariadb else 1)
+
+
+@pytest.mark.parametrize("times", [1, 3, 9])
+def test_long_rows_for_a_client_that_reads_no_packet_out_of_more_than_two(server: Server, times: int) -> None:
+    """MySQL's Connector/Python, where it is not built on C."""
+    noise = random.Random(times).randbytes(2 << 20).replace(b"'", b'"').replace(b"\\", b"/").replace(b"\0", b"0")
+    query = b"SELECT REPEAT(_binary '%s', %d), REPEAT('0', %d)" % (noise, times, 2 << 20)
+    expected = noise * times, "0" * (2 << 20)
+    with server.connect() as connection, connection.cursor() as cursor, proxied(in_front_of(server), server) as proxy:
+        cursor.execute("SELECT @@max_allowed_packet")
+        ((before,),) = cursor.fetchall()
+        cursor.execute(f"SET GLOBAL max_allowed_packet = {64 << 20}")
+        for where in server, proxy.as_server:
+            with (
+                mysql.connector.connect(
+                    host=where.host,
+                    port=where.port,
+                    user=where.user,
+                    password=where.password,
+                    use_pure=True,
+                    compress=True,
+                    charset="latin1",
+                    read_timeout=30,
+                ) as compressed,
+                compressed.cursor() as rows,
+            ):
+                rows.execute(query.decode("latin-1"))
+                assert rows.fetchall() == [expected]
+        cursor.execute(f"SET GLOBAL max_allowed_packet = {before}")

@@ -1,5 +1,6 @@
 """The compressed protocol: what is written can be read, wherever it is cut, and nothing swells beyond its word."""
 
+import hashlib
 import zlib
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from proxy.config import CompressionAlgorithm
 from proxy.wire.compression import COMPRESSED_HEADER, CompressedReader, CompressedWriter
 from proxy.wire.errors import ProtocolError
-from proxy.wire.framing import MAX_PAYLOAD, frame
+from proxy.wire.framing import HEADER, MAX_PAYLOAD, frame
 
 ALGORITHMS = list(CompressionAlgorithm)
 COMMAND = frame(b"\x03SELECT '" + b"abc" * 50 + b"'", 0)
@@ -88,9 +89,9 @@ def test_a_reply_counts_on_from_the_command() -> None:
     assert [sequence for _, sequence, _ in packets(answer)] == [3, 4]
 
 
-def plain_parts(data: bytes) -> list[bytes]:
+def plain_parts(data: bytes, algorithm: CompressionAlgorithm = CompressionAlgorithm.ZLIB) -> list[bytes]:
     """Return what each compressed packet holds."""
-    reader = CompressedReader(CompressionAlgorithm.ZLIB)
+    reader = CompressedReader(algorithm)
     parts = []
     position = 0
     for length, _, _ in packets(data):
@@ -122,11 +123,41 @@ def test_many_packets_are_parted_between_them() -> None:
     assert plain_parts(data) == [row * 2, row * 2, row]
 
 
-def test_only_a_long_packet_of_a_reply_is_spread() -> None:
-    long = frame(b"x" * 3_000_000, 1)
-    pieces = [long[at : at + 100_000] for at in range(0, len(long), 100_000)]
-    parts = plain_parts(written(CompressionAlgorithm.ZLIB, *pieces, frame(b"y", 2), commands=False))
-    assert [len(part) for part in parts] == [1_100_000, 1_100_000, 800_004, 5]
+NOISE = b"".join(hashlib.sha512(number.to_bytes(4)).digest() for number in range(1 << 16))  # 4 MiB
+LONG = {
+    "a_little": NOISE[: 1 << 20],
+    "noise": NOISE,
+    "zeros": bytes(9_000_000),
+    "zeros_and_noise": bytes(9_000_000) + NOISE,
+    "nearly_the_longest": bytes(MAX_PAYLOAD - HEADER),
+    "the_longest": bytes(MAX_PAYLOAD),
+}
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("step", [4096, 250_000, 1 << 25])
+@pytest.mark.parametrize("name", LONG)
+def test_a_long_packet_of_a_reply_goes_into_two_at_most(algorithm: CompressionAlgorithm, step: int, name: str) -> None:
+    before, long, behind = frame(b"x", 1), frame(LONG[name], 2), frame(b"y", 4)
+    whole = before + long + behind
+    pieces = [whole[at : at + step] for at in range(0, len(whole), step)]
+    parts = plain_parts(written(algorithm, *pieces, commands=False), algorithm)
+    assert b"".join(parts) == whole
+    sizes = [len(part) for part in parts]
+    assert sizes[0] == len(before)
+    assert sizes[-1] in (len(behind), len(behind) + HEADER)  # together with the empty packet that ends the longest
+    assert len(sizes) <= 4
+
+
+def test_of_a_long_packet_no_more_is_kept_than_is_told() -> None:
+    reader = CompressedReader(CompressionAlgorithm.ZLIB)
+    writer = CompressedWriter(CompressionAlgorithm.ZLIB, 6, reader, commands=False)
+    long = frame(NOISE * 3, 1)
+    taken = given_out = 0
+    for at in range(0, len(long), 1 << 16):
+        taken += len(long[at : at + (1 << 16)])
+        given_out += len(writer.write(long[at : at + (1 << 16)]))
+        assert taken - given_out <= (1 << 20) + (1 << 17)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
