@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	command -v $$python >/dev/null 2>&1 \
 	&& $$python -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' && echo $$python && break; done)
 
-.PHONY: help install demo image image-test compose monitoring abuse test races causes bounds matrix diff check bench format lock clean
+.PHONY: help install demo image image-test compose monitoring abuse test races causes bounds matrix diff check audit bench format lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo "make causes    produce every cause of conflicts CAUSES=100 times on each server, and follow what is suggested"
 	@echo "make bounds    record BOUNDS=1000000 conflicts on a tenth as many keys, and print memory and series"
 	@echo "make check     linters, formatting, types and the import contract only"
+	@echo "make audit     ask for known faults of the pinned packages"
 	@echo "make bench     measure the proxy beside others; BENCH=--quick takes two minutes, BENCH=--help tells the rest"
 	@echo "make format    put the code into the one format"
 	@echo "make lock      pin the newest versions of all dependencies"
@@ -100,6 +101,10 @@ causes: $(DEVELOPMENT)
 BOUNDS ?= 1000000
 bounds: $(DEVELOPMENT)
 	BOUNDS=$(BOUNDS) $(BIN)/python -m pytest -rP --timeout=3600 tests/conflicts/test_bounds.py
+
+# Asks for known faults of what is pinned; needs the network.
+audit: $(DEVELOPMENT)
+	$(BIN)/uv tool run pip-audit --no-deps --disable-pip --requirement requirements.lock
 
 check: $(DEVELOPMENT)
 	$(BIN)/ruff check .
