@@ -300,3 +300,17 @@ def test_memory_is_bounded(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Non
         scene.clock.now += 1
         scene.meet(scene.send(scene.one, "INSERT INTO users (email) VALUES ('x')"), entry=f"{number}")
     assert len(scene.judge._entries) + len(scene.judge._old_entries) <= 100
+
+
+def test_the_search_among_recent_inserts_is_bounded(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def mentions(text: bytes, parameters: bytes, entry: str) -> bool:
+        looked.append(entry)
+        return True
+
+    monkeypatch.setattr(causes, "mentions", mentions)
+    for number in range(1_000):
+        scene.send(scene.one, f"INSERT INTO logs (line) VALUES ('{ALICE} {number}')")
+    scene.meet(scene.send(scene.other, insert()))
+    assert 32 < len(looked) <= causes.EXAMINED

@@ -41,7 +41,7 @@ def test_what_failed_is_forgotten_and_what_was_before_it_is_back() -> None:
     assert memory.same(attempt(other, 3.0)) == Sent(1.0, one)
     memory.failed(attempt(one, 1.0))
     assert memory.same(attempt(other, 3.0)) is None
-    assert list(memory.recent(b"a@x")) == []
+    assert list(memory.recent([b"a@x"])) == []
 
 
 def test_parameters_are_part_of_the_statement() -> None:
@@ -50,7 +50,7 @@ def test_parameters_are_part_of_the_statement() -> None:
     memory.sent(one, TEXT, 1.0, b"\0\x01a")
     assert memory.same(attempt(one, 2.0, values=b"\0\x01a")) == Sent(1.0, one)
     assert memory.same(attempt(one, 2.0, values=b"\0\x01b")) is None
-    assert [each.parameters for each in memory.recent(b"zz")] == [b"\0\x01a"]
+    assert [each.parameters for each in memory.recent([b"zz"])] == [b"\0\x01a"]
 
 
 def test_of_older_ones_only_those_that_hold_the_part_are_given() -> None:
@@ -58,8 +58,8 @@ def test_of_older_ones_only_those_that_hold_the_part_are_given() -> None:
     one = memory.opened()
     for number in range(100):
         memory.sent(one, b"INSERT INTO t VALUES (%d, 'x')" % number, float(number))
-    assert [each.text for each in memory.recent(b"(7, ")][-1] == b"INSERT INTO t VALUES (7, 'x')"
-    assert len(list(memory.recent(b"(7, "))) == 33
+    assert [each.text for each in memory.recent([b"(7, "])][-1] == b"INSERT INTO t VALUES (7, 'x')"
+    assert len(list(memory.recent([b"(7, "]))) == 33
 
 
 def test_what_failed_makes_room_at_once() -> None:
@@ -70,7 +70,7 @@ def test_what_failed_makes_room_at_once() -> None:
         text = b"INSERT %d" % number
         memory.sent(one, text, 2.0)
         memory.failed(attempt(one, 2.0, text))
-    assert [each.text for each in memory.recent(b"a@x")] == [TEXT]
+    assert [each.text for each in memory.recent([b"a@x"])] == [TEXT]
 
 
 def test_a_sessions_end_is_known() -> None:
@@ -90,7 +90,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = [number for number in range(3 * FINGERPRINTS) if memory.same(attempt(one, 2.0, b"INSERT %d" % number))]
     assert FINGERPRINTS <= len(kept) <= 2 * FINGERPRINTS
     assert kept[-1] == 3 * FINGERPRINTS - 1
-    assert len(list(memory.recent(b"INSERT"))) == RECENT
+    assert len(list(memory.recent([b"INSERT"]))) == RECENT
 
 
 def test_what_is_too_long_is_not_remembered() -> None:
