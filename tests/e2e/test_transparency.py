@@ -127,6 +127,13 @@ COMMANDS = {
     "refresh": command(7, b"\1"),
     "process info": command(10),
     "time": command(15),
+    "process kill": command(12, b"\xff\xff\xff\x7f"),
+    "create database": command(5, b"no/such\0name"),
+    "drop database": command(6, b"nowhere"),
+    "register replica": command(21, b"\1\0\0\0"),
+    "table dump": command(19, b"\5mysql\4user"),
+    "daemon": command(29),
+    "multi-statements as nobody knows them": command(raw.SET_OPTION, b"\7\0"),
     "empty": framed(b""),
 }
 

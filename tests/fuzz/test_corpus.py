@@ -15,12 +15,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from proxy.config import BackendTls, BackendTlsMode
+from proxy.wire import capabilities as cap
 from tests.e2e.raw import split
 from tests.e2e.running import Proxy, in_front_of, proxied
 from tests.e2e.users import rows
 from tests.fuzz import logins, packets
 from tests.fuzz.corpus import LOGINS, PACKETS, Case, make, read
-from tests.raw import logged_in
+from tests.raw import USUAL, logged_in
 from tests.servers.launch import Server
 
 PATIENCE = 30
@@ -163,9 +164,9 @@ def test_garbage_logins(watched: Watched) -> None:
     watched.assert_all_ended(len(read(LOGINS)))
 
 
-def said_and_heard(server: Server, data: bytes) -> tuple[tuple[str, int], bytes]:
+def said_and_heard(server: Server, data: bytes, terms: int = USUAL) -> tuple[tuple[str, int], bytes]:
     """Log in, say something and no more; return the own address and all that comes."""
-    with logged_in(server) as raw:
+    with logged_in(server, terms) as raw:
         own = raw.stream.getsockname()
         raw.stream.sendall(data)
         end_writing(raw.stream)
@@ -189,3 +190,15 @@ def test_malformed_packets(watched: Watched) -> None:
         watched.assert_other_works()
     assert set(watched.results) - {"client_closed"} == {"backend_closed", "quit", "malformed"}
     watched.assert_all_ended(len(read(PACKETS)))
+
+
+def test_packets_that_are_not_compressed_as_agreed(watched: Watched) -> None:
+    cases = read(PACKETS)[:100]
+    for case in cases:
+        own, _ = said_and_heard(watched.proxy.as_server, case.data, USUAL | cap.COMPRESS)
+        result, reason = watched.end_of(own)
+        assert reason
+        assert result in ("malformed", "backend_closed", "client_closed", "quit")
+        watched.assert_other_works()
+    assert watched.results["malformed"]
+    watched.assert_all_ended(len(cases))

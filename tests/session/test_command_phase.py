@@ -205,6 +205,28 @@ def test_a_change_of_user_that_is_denied(delivery: Delivery) -> None:
         client << ok()
 
 
+@pytest.mark.parametrize("body", [b"", b"carol", b"carol\0", b"carol\0\x14short"])
+def test_a_change_of_user_that_is_cut_is_for_the_server_to_refuse(body: bytes) -> None:
+    with logged_in(Delivery()) as talk:
+        client, backend = talk
+        cut = command(commands.CHANGE_USER, body)
+        client >> cut
+        backend << cut
+        backend >> error(1047, "Unknown command", "08S01")
+        client << error(1047, "Unknown command", "08S01")
+        assert talk.session.user == "app_rw"
+
+
+def test_a_change_of_user_that_is_cut_and_taken_makes_nobody() -> None:
+    with logged_in(Delivery()) as talk:
+        client, backend = talk
+        client >> command(commands.CHANGE_USER, b"carol")
+        backend << command(commands.CHANGE_USER, b"carol")
+        backend >> ok()
+        client << ok()
+        assert talk.session.user == ""
+
+
 def test_a_change_of_user_over_the_limit() -> None:
     with logged_in(Delivery()) as talk:
         talk.client >> b"\0\0\x20\0\x11"
