@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from proxy.admin.sources import OpenSession as SessionView
+from proxy.conflicts import message
 from proxy.conflicts.counters import Counters
 from proxy.conflicts.journal import Journal
 from proxy.conflicts.labels import Result
@@ -26,7 +27,7 @@ from proxy.run.policy import Policy
 from proxy.run.tables import Forgets, exact_tables, key_facts, table_cache, told_of_ddl
 from proxy.session import Session, SessionSettings
 from proxy.session.users import Users
-from proxy.sql.patterns import warm_up
+from proxy.sql import patterns
 
 _log = structlog.get_logger(__name__)
 
@@ -96,7 +97,8 @@ class Worker:
 
     def warm(self) -> None:
         """Do beforehand what the first sessions would have to wait for."""
-        warm_up()
+        patterns.warm_up()
+        message.warm_up()
         self._look_up_tables()
         watch = Idleness(lambda: self.listener.pairs, lambda: self._settings.limits.idle_timeout, time.monotonic)
         self._idleness = asyncio.create_task(watch.watch())

@@ -19,7 +19,7 @@ from proxy.sql.recognition import SMALL
 from proxy.sql.span import Span
 from proxy.sql.split import LIMIT, Splitting
 from proxy.sql.statement import Skip
-from proxy.wire.framing import frame
+from proxy.wire.framing import frame_pieces
 from proxy.wire.sequence import Shift
 
 _TURN: Final = 64
@@ -146,7 +146,7 @@ class Batch:
         for part in self._parts[self._at + 1 :]:
             pieces += [whole.text[end : part.span.start], self._written(part)]
             end = part.span.end
-        return frame(b"".join([*pieces, whole.text[end:]]), 0)
+        return frame_pieces((*pieces, whole.text[end:]), 0)
 
     def _decide(self, command: Command) -> bool:
         """Decide what is sent for as many statements as one turn has time for; tell whether that were all."""

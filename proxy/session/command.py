@@ -17,7 +17,7 @@ from proxy.sql.recognition import Recognition
 from proxy.wire import capabilities as cap
 from proxy.wire import commands
 from proxy.wire.execute import Execution
-from proxy.wire.framing import HEADER, frame
+from proxy.wire.framing import HEADER, frame_pieces
 
 if TYPE_CHECKING:
     from proxy.session.batch import Batch
@@ -93,7 +93,7 @@ class Statement:
 
     def packets(self, text: bytes) -> bytes:
         """Frame another text as the command that stands for this one."""
-        return frame(self.prefix + text, 0)
+        return frame_pieces((self.prefix, text), 0)
 
 
 class Command:

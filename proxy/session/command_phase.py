@@ -412,7 +412,7 @@ class CommandPhase:
             self._expect(Command(0, b"", 0, self._clock()))
             return Pass.ON
         if self._ruled:
-            return self._read_ruled(command, data[payload_at:end])
+            return self._read_ruled(command, data, payload_at, end)
         if code == commands.QUERY or code == commands.STMT_PREPARE:
             self._read_text(command, data[position:end], end - payload_at)
         elif code in _ON_STATEMENTS:
@@ -566,9 +566,10 @@ class CommandPhase:
             return insert is not None
         return insert.long_data.takes(int.from_bytes(data[position : position + 3], "little"))
 
-    def _read_ruled(self, command: Command, payload: bytes) -> bytes | Pass:
-        """Read a whole command that rules may have a say in."""
+    def _read_ruled(self, command: Command, data: bytes, start: int, end: int) -> bytes | Pass:
+        """Read a whole command that rules may have a say in; a large one is not copied more than it must be."""
         if command.code == commands.STMT_SEND_LONG_DATA:
+            payload = data[start:end]
             insert = self._insert_of(statement_of(payload))
             if insert is None:
                 return Pass.ON
@@ -577,8 +578,10 @@ class CommandPhase:
         self._from_client.hold()
         command.alone = is_alone(self._tracker.status)
         if command.code in _EXECUTES:
-            return self._read_execute(command, payload)
-        statement = self._statement(payload, 1 if command.code == commands.STMT_PREPARE else self._text_offset(payload))
+            return self._read_execute(command, data[start:end])
+        at = start + (1 if command.code == commands.STMT_PREPARE else self._text_offset(command.start))
+        text = data[at:end]
+        statement = self._statement_of(data[start:at], text, head(text[:HEAD]))
         if command.code == commands.STMT_PREPARE:
             command.statement = statement
             return Pass.ON
@@ -592,10 +595,6 @@ class CommandPhase:
             self._pause(command)
             return b""
         return Pass.ON if first is statement.text else (command.batch or statement).packets(first)
-
-    def _statement(self, payload: bytes, at: int) -> Statement:
-        text = payload[at:]
-        return self._statement_of(payload[:at], text, head(text[:HEAD]))
 
     def _statement_of(self, prefix: bytes, text: bytes, start: Head) -> Statement:
         schema = self._variables.schema

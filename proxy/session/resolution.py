@@ -46,6 +46,7 @@ _RETRIES: Final = 10
 """How often a statement is sent again after a deadlock outside of any transaction."""
 _MARKER: Final = b"%d" % MARKER
 _SLICE: Final = 1 << 18  # bytes of a large text that are read in one turn
+_LARGE: Final = 1 << 20  # bytes of a text that is copied in a turn of its own
 _RESOLVABLE: Final = frozenset({ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME})
 
 # Errors raised while the server resolves a statement, before it touches a row: nothing has changed.
@@ -407,6 +408,8 @@ class Resolver:
                 return insert
             made = plan(insert, rule, self._dialect, table) if isinstance(insert, Insert) else insert
             statement.plans[rule.name] = (table, made)
+            if len(statement.text) > _LARGE:
+                return PAUSE  # it has been copied, which is enough for one turn
         if isinstance(made, Plan) and command.blocked is not None:
             made = Skip(command.blocked)
         elif isinstance(made, Plan) and self._trips.is_tripped(rule):
@@ -518,6 +521,8 @@ def _recognised(statement: Statement) -> Insert | Skip | Pause:
         if statement.recognition is None:
             statement.recognition = Recognition(statement.text, statement.lexing)
         statement.insert = statement.recognition.step(_SLICE)
+        if len(statement.text) > _LARGE:
+            return PAUSE
     return PAUSE if statement.insert is None else statement.insert
 
 
@@ -547,6 +552,8 @@ def _is_exhausted(duplicate: Duplicate, text: bytes) -> bool:
     entry = duplicate.entry
     if entry not in _EXHAUSTED or entry is None:
         return False
+    if entry.encode() not in text:
+        return True
     return re.search(rb"(?<![0-9A-Za-z_.])%b(?![0-9A-Za-z_.])" % entry.encode(), text) is None
 
 

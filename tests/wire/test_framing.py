@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from proxy.wire import framing
 from proxy.wire.errors import ProtocolError
-from proxy.wire.framing import MAX_PAYLOAD, PacketBuffer, frame, packet_count
+from proxy.wire.framing import MAX_PAYLOAD, PacketBuffer, frame, frame_pieces, packet_count
 
 
 @given(st.binary(max_size=300), st.integers(0, 600))
@@ -79,3 +79,16 @@ def test_what_nobody_takes_has_a_limit() -> None:
 
 def test_header_size() -> None:
     assert framing.HEADER == 4
+
+
+@pytest.mark.parametrize("length", [0, 1, MAX_PAYLOAD - 1, MAX_PAYLOAD, MAX_PAYLOAD + 5, 2 * MAX_PAYLOAD])
+def test_pieces_are_framed_as_the_whole_is(length: int) -> None:
+    payload = bytes(range(251)) * (length // 251 + 1)
+    whole = payload[:length]
+    expected = b"".join(
+        len(part := whole[start : start + MAX_PAYLOAD]).to_bytes(3, "little") + bytes((255 + number & 0xFF,)) + part
+        for number, start in enumerate(range(0, length + 1, MAX_PAYLOAD))
+    )
+    for cut in (0, 1, length // 2, length):
+        assert frame_pieces((whole[:cut], whole[cut:]), 255) == expected
+    assert frame(whole, 255) == expected
