@@ -7,11 +7,15 @@ import os
 import secrets
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.servers.accounts import AccountMaker, account_maker
 from tests.servers.launch import Server, start
 from tests.servers.recipes import ServerName
+
+# A busy machine must not fail a test: how long an example takes proves nothing.
+hypothesis.settings.register_profile("default", deadline=None)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
