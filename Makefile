@@ -12,11 +12,13 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	command -v $$python >/dev/null 2>&1 \
 	&& $$python -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' && echo $$python && break; done)
 
-.PHONY: help install demo image image-test compose monitoring abuse test races causes bounds matrix diff check audit bench format lock clean
+.PHONY: help install compile wheel demo image image-test compose monitoring abuse test races causes bounds matrix diff check audit bench format lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make install   put keyclash into .venv"
+	@echo "make compile   compile what every packet passes through, in place; needs a C compiler, and halves the CPU per query"
+	@echo "make wheel     build a wheel with that compiled into build/dist"
 	@echo "make demo      install, then run the proxy on an embedded server with some traffic"
 	@echo "make test      install with the tools, fetch real servers, then check and run every test"
 	@echo "make image     build the container image keyclash:VERSION with docker, podman or buildah"
@@ -40,6 +42,12 @@ install: $(RUNTIME)
 
 demo: install
 	$(BIN)/keyclash demo
+
+compile: install
+	KEYCLASH_COMPILE=1 $(BIN)/python setup.py --quiet build_ext --inplace
+
+wheel: install
+	KEYCLASH_COMPILE=1 $(PIP) wheel --no-deps --no-build-isolation --wheel-dir build/dist .
 
 test: check
 	$(BIN)/python -m tests.servers fetch
@@ -124,6 +132,7 @@ lock: $(DEVELOPMENT)
 	$(COMPILE) --upgrade --group dev --constraints requirements.lock --output-file requirements-dev.lock pyproject.toml
 
 clean:
+	find proxy -name '*.so' -delete
 	rm -rf $(VENV) build *.egg-info .coverage .*_cache .hypothesis
 
 $(BIN)/python:

@@ -1,7 +1,10 @@
 """What the sockets need of a session: the floor below implements it, the tests put a double in its place."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeAlias
+
+Feed: TypeAlias = Callable[[bytes], None]
+"""Takes bytes."""
 
 
 class DrivenSession(Protocol):
@@ -39,6 +42,9 @@ class DrivenSession(Protocol):
 
     def backend_connected(self, secure: bool) -> None:
         """Take note of the backend's connection; secure: it needs no TLS to be private (a Unix socket)."""
+
+    def in_bulk(self, to_client: Feed, to_backend: Feed) -> tuple[Feed, Feed]:
+        """Write there from now on, when the login is over; return what takes the client's and the backend's bytes."""
 
     def client_data(self, data: bytes) -> None:
         """Take bytes that the client sent."""

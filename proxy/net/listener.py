@@ -14,6 +14,7 @@ from proxy.net.door import Entrance
 from proxy.net.gate import TOO_MANY, Gate
 from proxy.net.listening import BACKLOG, Listening, open_listening
 from proxy.net.pair import Manners, OpenSession, Pair, PairSettings
+from proxy.net.pump import Pump, make_pump
 
 _log = structlog.get_logger(__name__)
 
@@ -24,6 +25,7 @@ class Listener:
     networks: where connections begin with a PROXY header.
     socket_mode: the permissions of a Unix socket's file.
     gate: limits how many may be in. turned_away: is told which limit a client that is not let in has met.
+    pumped: a pump drives the connections, where the system can have one.
     """
 
     def __init__(
@@ -34,6 +36,8 @@ class Listener:
         socket_mode: int = 0o777,
         gate: Gate | None = None,
         turned_away: Callable[[Result], None] = lambda result: None,
+        *,
+        pumped: bool = True,
     ) -> None:
         self._settings = settings
         self._open_session = open_session
@@ -48,6 +52,8 @@ class Listener:
         self._all_ended.set()
         self._servers: list[asyncio.Server] = []
         self._listenings: list[Listening] = []
+        self._pumped = pumped
+        self._pump: Pump | None = None
 
     def use(self, settings: PairSettings, networks: tuple[Network, ...]) -> None:
         """Exchange what the clients that come from now on meet."""
@@ -116,6 +122,9 @@ class Listener:
         for pair in self.pairs:
             pair.close()
         await self._all_ended.wait()
+        if self._pump is not None:
+            self._pump.close()
+            self._pump = None
 
     def abort(self) -> None:
         """Close everything at once; what waits to be sent is thrown away."""
@@ -131,8 +140,10 @@ class Listener:
             transport.close()
             self._turned_away(limit)
             return None
+        if self._pumped and self._pump is None:
+            self._pump = make_pump()
         try:
-            pair = Pair(transport, client, self._settings, self._open_session, self._ended)
+            pair = Pair(transport, client, self._settings, self._open_session, self._ended, self._pump)
         except Exception as error:
             _log.error("client not admitted", reason=str(error), exc_info=error)
             transport.abort()

@@ -17,6 +17,7 @@ from proxy.net.dial import UnreachableError, dial
 from proxy.net.driven import DrivenSession
 from proxy.net.gate import Turns
 from proxy.net.proxy_header import proxy_header
+from proxy.net.pump import Pump
 from proxy.net.readers import BulkReader, LoginReader, UnexpectedProxyHeaderError
 from proxy.net.side import Hold, Side, describe, discard
 
@@ -86,7 +87,8 @@ class Pair:
                     to_client                backend_data
 
     Whatever goes wrong here ends this pair alone. client: who it is whose connection `transport` is. on_end: called
-    once, when both connections are closed and no task of the pair runs.
+    once, when both connections are closed and no task of the pair runs. pump: drives the connections that are not
+    encrypted once the login is over; None leaves them to the event loop.
     """
 
     __slots__ = (
@@ -106,6 +108,7 @@ class Pair:
         "_login",
         "_loop",
         "_on_end",
+        "_pump",
         "_session",
         "_settings",
         "_tasks",
@@ -122,11 +125,13 @@ class Pair:
         settings: PairSettings,
         open_session: "OpenSession",
         on_end: "Callable[[Pair], None]",
+        pump: Pump | None = None,
     ) -> None:
         self.client = client
         self._loop = asyncio.get_running_loop()
         self._settings = settings
         self._on_end = on_end
+        self._pump = pump
         self._client = Side(self._client_lost, self._client_ended, self._fault)
         self._backend = Side(self._backend_lost, self._backend_ended, self._fault)
         self._client.peer, self._backend.peer = self._backend, self._client
@@ -347,12 +352,21 @@ class Pair:
         if self._closing or isinstance(self._client_reader, BulkReader):
             return
         begun = self._client_reader.take()
-        feed = self._session.client_data if self._leaving is None else self._client_data_leaving
-        self._client_reader = reader = BulkReader(self._client, feed)
+        self._client_reader = reader = BulkReader(self._client, discard)
         self._client.set_reader(reader)
+        to_client = self._drive(self._client, reader) or self.to_client
+        to_backend = self._drive(self._backend, self._backend_reader) or self.to_backend
+        from_client, from_backend = self._session.in_bulk(to_client, to_backend)
+        reader.feed_to(from_client if self._leaving is None else self._client_data_leaving)
+        if self._awaited is None:
+            self._backend_reader.feed_to(from_backend)
         if begun:
             reader.data_received(begun)
         self._client.release(Hold.SWITCHING)
+
+    def _drive(self, side: Side, reader: BulkReader) -> Callable[[bytes], None] | None:
+        """Let the pump drive a side, if it can; return where to write then."""
+        return side.move_to(self._pump, reader, self._settings.limits.write_buffer) if self._pump is not None else None
 
     # ----------------------------------------------------------------------------------------------------------------
     # TLS

@@ -14,15 +14,20 @@ _SCRATCH = 4096
 class Reader(asyncio.BaseProtocol):
     """What both readers do alike: tell the side of its ends, and the other side of a full write buffer."""
 
-    __slots__ = ("_feed", "_side")
+    __slots__ = ("_side", "feed")
 
     def __init__(self, side: Side, feed: Callable[[bytes], None]) -> None:
         self._side = side
-        self._feed = feed
+        self.feed = feed
 
     def feed_to(self, feed: Callable[[bytes], None]) -> None:
         """Hand what arrives to another function from now on."""
-        self._feed = feed
+        self.feed = feed
+        self._side.feed_to(feed)
+
+    def fault(self, error: Exception) -> None:
+        """Take note of an exception that `feed` has raised."""
+        self._side.on_fault(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the connection is gone; exc: None after a regular end."""
@@ -63,9 +68,9 @@ class BulkReader(Reader, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Hand on bytes that have arrived."""
         try:
-            self._feed(data)
+            self.feed(data)
         except Exception as error:
-            self._side.on_fault(error)
+            self.fault(error)
 
 
 class UnexpectedProxyHeaderError(Exception):
@@ -129,6 +134,6 @@ class LoginReader(Reader, asyncio.BufferedProtocol):
             self._waiting.append(data)
             return
         try:
-            self._feed(data)
+            self.feed(data)
         except Exception as error:
-            self._side.on_fault(error)
+            self.fault(error)

@@ -6,6 +6,9 @@ import socket
 import ssl
 from collections.abc import Callable
 from enum import Flag, auto
+from typing import cast
+
+from proxy.net.pump import Pump, PumpedReader, PumpedTransport
 
 
 class Hold(Flag):
@@ -37,6 +40,7 @@ class Side:
 
     __slots__ = (
         "_holds",
+        "_pumped",
         "_raw",
         "_transport",
         "connected",
@@ -64,6 +68,7 @@ class Side:
         self.write: Callable[[bytes], object] = discard
         self._transport: asyncio.Transport | None = None
         self._raw: asyncio.Transport | None = None
+        self._pumped: PumpedTransport | None = None
         self._holds = Hold.NONE
 
     @property
@@ -86,6 +91,29 @@ class Side:
         if self._holds:
             self._pause()
 
+    def move_to(self, pump: Pump, reader: PumpedReader, write_buffer: int) -> Callable[[bytes], None] | None:
+        """Let a pump drive the connection from now on, unless it is encrypted or has something to send just now.
+
+        Args:
+            pump: the event loop's.
+            reader: is told of what arrives.
+            write_buffer: as of `attach`.
+
+        Returns:
+            Where to write if it does; once the connection is closed, that does nothing.
+        """
+        if self._transport is None or self.encrypted:
+            return None
+        moved = pump.take_over(self._transport, reader, write_buffer)
+        if moved is None:
+            return None
+        self._pumped = moved
+        self._transport = self._raw = cast(asyncio.Transport, moved)  # it does as one
+        self.write = moved.write
+        if self._holds:
+            self._pause()
+        return moved.write
+
     def detach(self) -> asyncio.Transport:
         """Hand the transport out for a TLS handshake: until `attach`, nothing is read, and writes go nowhere."""
         transport = self._transport
@@ -100,6 +128,11 @@ class Side:
         """Exchange the protocol that is called with what arrives."""
         if self._transport is not None:
             self._transport.set_protocol(reader)
+
+    def feed_to(self, feed: Callable[[bytes], None]) -> None:
+        """Take note that the reader hands what arrives to another function from now on."""
+        if self._pumped is not None:
+            self._pumped.feed = feed
 
     def hold(self, reason: Hold) -> None:
         """Stop reading."""
@@ -163,7 +196,7 @@ class Side:
         # A TLS transport whose socket is gone still wants to be closed, and so does a socket whose handshake failed.
         self.abort()
         self.connected = self.handshaking = False
-        self._transport = self._raw = None
+        self._transport = self._raw = self._pumped = None
         self.peer.release(Hold.FULL)
 
     def lost(self, error: Exception | None) -> None:

@@ -21,15 +21,7 @@ from proxy.session.auth import AuthRelay
 from proxy.session.batch import Batch, first_ruled, may_be_several, may_hold
 from proxy.session.client_stream import ClientStream, Pass
 from proxy.session.command import HEAD, Command, Stage, Statement, is_alone
-from proxy.session.fast_lane import (
-    INSERT_START,
-    INSERT_STARTS,
-    SHORTEST,
-    is_plain_ok,
-    is_plain_result,
-    plain_starts,
-    word,
-)
+from proxy.session.fast_lane import FastLane, plain_starts
 from proxy.session.login_phase import Agreed
 from proxy.session.prepared import LongData, Prepared, PreparedInsert
 from proxy.session.reply_stream import ReplyStream
@@ -103,7 +95,6 @@ class CommandPhase:
         relay: called when the proxy is to look at nothing from here on.
 
     Attributes:
-        commands: how many the client has sent.
         quitting: the client has sent COM_QUIT.
         lost: why the replies could not be followed any more; empty while they can.
     """
@@ -114,6 +105,7 @@ class CommandPhase:
         "_changing",
         "_clock",
         "_continued",
+        "_count",
         "_counters",
         "_deprecate_eof",
         "_dialect",
@@ -121,25 +113,17 @@ class CommandPhase:
         "_from_backend",
         "_from_client",
         "_infile",
-        "_insert_starts",
-        "_inserts",
         "_keep",
         "_last_prepared",
         "_latest",
         "_login",
-        "_own_prepared_last",
         "_pending",
-        "_plain",
-        "_plain_starts",
         "_preparing",
         "_query_attributes",
-        "_quiet",
         "_relay",
         "_resolver",
         "_ruled",
         "_settings",
-        "_several",
-        "_start_end",
         "_state_changed",
         "_statement_limit",
         "_statements",
@@ -148,10 +132,9 @@ class CommandPhase:
         "_trail",
         "_variables",
         "_waiting",
-        "_watched",
         "_wires",
         "_withheld",
-        "commands",
+        "lane",
         "lost",
         "quitting",
     )
@@ -169,17 +152,22 @@ class CommandPhase:
         self._state_changed = cap.STATUS_SESSION_STATE_CHANGED if login.capabilities & cap.SESSION_TRACK else 0
         self._query_attributes = bool(login.capabilities & cap.QUERY_ATTRIBUTES)
         self._deprecate_eof = bool(login.capabilities & cap.DEPRECATE_EOF)
-        self._several = bool(login.capabilities & cap.MULTI_STATEMENTS)  # a text may hold several statements
-        self._plain_starts = plain_starts(self._query_attributes, self._dialect.mariadb)
-        self._insert_starts = INSERT_STARTS[self._query_attributes]
-        self._start_end = HEADER + (6 if self._query_attributes else 4)
-        self._plain = False  # one command is in flight, and it came by the fast lane
-        self._quiet = True  # nothing is in flight, kept or under way
         self._statement_limit = min(settings.limits.statement, MAX_PAYLOAD - 1)
         self._variables = Variables(self._dialect.mariadb, login.database, login.charset, agreed.status)
         who = Who(agreed.greeting.thread_id, login.user, settings.client_address)
         self._trail = Trail(settings.recorder.insertions, self._query_attributes)
         self._keep = self._trail.commands.append
+        self.lane = FastLane(
+            self,
+            settings.counters,
+            settings.clock,
+            starts=plain_starts(self._dialect.mariadb),
+            attributes=self._query_attributes,
+            deprecate_eof=bool(login.capabilities & cap.DEPRECATE_EOF),
+            keep=self._keep,
+        )
+        self.lane.several = bool(login.capabilities & cap.MULTI_STATEMENTS)
+        self.lane.status = agreed.status
         self._resolver = Resolver(settings, self._dialect, login.capabilities, who, self._attempt)
         self._tracker = ReplyTracker(login.capabilities, login.mariadb_capabilities)
         self._tracker.status = agreed.status
@@ -190,11 +178,8 @@ class CommandPhase:
         )
         self._pending: deque[Command] = deque()  # commands whose replies are due, in their order
         self._statements: dict[int, Prepared] = {}
-        self._watched: set[bytes] = set()  # the ids, as they are sent, of those whose execution is looked at
-        self._inserts: dict[bytes, Prepared] = {}  # by such ids the INSERTs that no rules are for
         self._latest = _LAST_PREPARED if self._dialect.mariadb else -1  # the id that is none of its own
         self._last_prepared = 0
-        self._own_prepared_last = False  # the server's last prepared statement is one of the proxy's own
         self._preparing = b""  # the text that is being prepared on a rule's behalf
         self._auth: AuthRelay | None = None  # while a COM_CHANGE_USER is under way
         self._changing = login  # who that is for
@@ -204,25 +189,30 @@ class CommandPhase:
         self._infile = False  # the client sends the file of a LOAD DATA LOCAL
         self._continued = False  # the client's next packet continues a payload of 16 MiB - 1
         self._ruled = False  # the packet being read is an INSERT that rules are for
-        self.commands = 0
+        self._count = 0  # commands that came the general way
         self.quitting = False
         self.lost = ""
 
     @property
     def idle(self) -> bool:
         """Whether no reply is due and nothing of the client's waits."""
-        return not self._pending and self._from_client.empty
+        return not self._pending and not self.lane.command and self._from_client.empty
 
     @property
     def at_rest(self) -> bool:
         """Whether no reply is due, no transaction is open and no cursor, as far as the server's flags tell."""
-        status = self._tracker.status
+        status = self.lane.status
         return self.idle and not status & _IN_TRANS and status & _CURSOR != cap.STATUS_CURSOR_EXISTS
 
     @property
     def answered(self) -> bool:
         """Whether the backend waits for the client: for a command, a file, or the next step of a login."""
-        return not self._pending or self._infile or self._auth is not None
+        return not (self._pending or self.lane.command) or self._infile or self._auth is not None
+
+    @property
+    def commands(self) -> int:
+        """How many commands the client has sent."""
+        return self._count + self.lane.count
 
     @property
     def conflicts(self) -> int:
@@ -240,25 +230,7 @@ class CommandPhase:
         Raises:
             ProtocolError: they are not of the protocol.
         """
-        if self._quiet:
-            self._quiet = False
-            size = len(data) - HEADER
-            if size >= SHORTEST and word(data)[0] == size:
-                code = data[HEADER]
-                if self._is_plain(code, data):
-                    self._counters.commands[code] += 1
-                    self.commands += 1  # 14 ns
-                    self._pending.append(Command(code, data, HEADER, self._clock()))
-                    self._tracker.part = Part.FIRST
-                    self._plain = True
-                    if size < SHORT:  # 35 ns
-                        self._keep(data)
-                    self._wires.to_backend(data)
-                    return
-                if self._is_plain_insert(code, data):
-                    self._send_insert(code, data)
-                    return
-        self._plain = False
+        self._leave_lane()
         self._from_client.data(data)
         if self._from_client.held and not self._from_client.empty:
             self._wires.hold_client()  # only now: most clients wait for the reply
@@ -282,17 +254,20 @@ class CommandPhase:
         Raises:
             ProtocolError: they are not of the protocol.
         """
-        if self._plain and self._tracker.part is Part.FIRST and self._is_plain_reply(data):
-            self._tracker.part = Part.IDLE
-            if not data[HEADER]:  # an OK: one of a SELECT begins no transaction and ends none
-                self._tracker.status = data[HEADER + 3] | data[HEADER + 4] << 8
-            elif not self._tracker.status & _AUTOCOMMIT:
-                self._tracker.status |= _IN_TRANS  # the rows' own flags are not read, and without autocommit it may
-            self._finish()
-            self._wires.to_client(data)
-            return
+        self._leave_lane()
         self._from_backend.data(data)
+        if not self._from_backend.empty:
+            self.lane.clear = False
         self._release()
+
+    def _leave_lane(self) -> None:
+        """Go on with what the fast lane has begun."""
+        lane = self.lane
+        if not self._pending:
+            self._tracker.status = lane.status
+        if lane.command:
+            self._expect(Command(lane.command[HEADER], lane.command, HEADER, lane.started))
+            lane.command = b""
 
     def _release(self) -> None:
         """Read on what the client has sent meanwhile, if nothing stands in its way any more."""
@@ -301,46 +276,17 @@ class CommandPhase:
                 self._wires.release_client()
             self._from_client.release()
 
-    def _is_plain(self, code: int, data: bytes) -> bool:
-        """Tell whether a chunk that is one whole command is of no interest."""
+    def tell_insert(self, data: bytes, at: float) -> bool:
+        """Tell of an INSERT that no rules are for, a chunk that is one whole command; False: rules may be for it."""
+        code = data[HEADER]
         if code == commands.QUERY:
-            return data[HEADER + 1 : self._start_end] in self._plain_starts and not (
-                self._several and _SEMICOLON in data  # a byte is found in 16 ns
-            )
-        return (
-            code == commands.STMT_EXECUTE
-            and not (self._watched and data[HEADER + 1 : HEADER + 5] in self._watched)
-            and not self._own_prepared_last
-        )
-
-    def _is_plain_insert(self, code: int, data: bytes) -> bool:
-        """Tell whether a chunk that is one whole command is an INSERT that no rules are for."""
-        if code == commands.QUERY:
-            return data[HEADER + 1 : self._start_end] in self._insert_starts and not self._is_ruled(code, data, 0)
-        return (
-            code == commands.STMT_EXECUTE
-            and data[HEADER + 1 : HEADER + 5] in self._inserts
-            and not self._own_prepared_last
-        )
-
-    def _send_insert(self, code: int, data: bytes) -> None:
-        """Pass on a plain INSERT, and tell of it."""
-        self._counters.commands[code] += 1
-        self.commands += 1
-        at = self._clock()
-        self._pending.append(Command(code, data, HEADER, at))
-        self._tracker.part = Part.FIRST
-        self._plain = True
-        if code == commands.QUERY:
-            self._trail.sent(data[self._start_end - INSERT_START :], at)
+            if self._is_ruled(code, data, 0):
+                return False
+            self._trail.sent(data[self._text_offset(data[HEADER : HEADER + HEAD]) + HEADER :], at)
         else:
-            found = self._inserts[data[HEADER + 1 : HEADER + 5]]
+            found = self.lane.inserts[data[HEADER + 1 : HEADER + 5]]
             found.types = self._trail.executed(found.text, data[HEADER:], found.parameters, at) or found.types
-        self._wires.to_backend(data)
-
-    def _is_plain_reply(self, data: bytes) -> bool:
-        """Tell whether a chunk is the whole reply to the one plain command in flight."""
-        return self._from_backend.empty and (is_plain_ok(data) or is_plain_result(data, self._deprecate_eof))
+        return True
 
     # ----------------------------------------------------------------------------------------------------------------
     # The client's packets
@@ -400,7 +346,7 @@ class CommandPhase:
         code = data[payload_at]
         shape = SHAPES[code]
         self._counters.commands[code] += 1
-        self.commands += 1
+        self._count += 1
         if shape is Shape.RAW:  # a replication stream, or a command that is not known
             self._from_backend.flush()
             self._relay()
@@ -429,7 +375,7 @@ class CommandPhase:
         One that is too long is not looked at: for its rule, or for what else it may hold.
         """
         whole = size + HEADER == len(packet)
-        if size > self._statement_limit or (self._several and size > LIMIT):
+        if size > self._statement_limit or (self.lane.several and size > LIMIT):
             command.unseen = Reason.TOO_LARGE
         if command.code == commands.STMT_PREPARE:
             if whole:
@@ -546,7 +492,7 @@ class CommandPhase:
 
     def _takes_several(self) -> bool:
         """Tell whether the server may take a text of several statements."""
-        return self._several or any(before.code == commands.SET_OPTION for before in self._pending)
+        return self.lane.several or any(before.code == commands.SET_OPTION for before in self._pending)
 
     def _holds_ruled(self, data: bytes, start: int) -> bool:
         """Tell whether a text may hold an INSERT that rules are for behind another statement."""
@@ -586,7 +532,7 @@ class CommandPhase:
             command.statement = statement
             return Pass.ON
         command.statement = statement
-        if self._several and may_be_several(statement.text):
+        if self.lane.several and may_be_several(statement.text):
             command.batch = Batch(statement, self._insert_in_batch, self._resolver.first_text)
         else:
             self._trail.sent(statement.text, command.started)
@@ -676,7 +622,7 @@ class CommandPhase:
         number = insert.number_of(text)
         if number is None:
             self._preparing = text
-            self._own_prepared_last = True
+            self.lane.own_last = True
             self._from_backend.swallowing = True
             self._tracker.begin(commands.STMT_PREPARE)
             self._wires.to_backend(statement.packets(text))
@@ -689,10 +635,10 @@ class CommandPhase:
 
     def _forget_statements(self) -> None:
         self._statements.clear()
-        self._watched.clear()
-        self._inserts.clear()
+        self.lane.watched.clear()
+        self.lane.inserts.clear()
         self._last_prepared = 0
-        self._own_prepared_last = False
+        self.lane.own_last = False
 
     def _client_number(self, number: int) -> int:
         """Return the id that the client means: MariaDB's "the last one" is that of the client's own last one."""
@@ -700,7 +646,7 @@ class CommandPhase:
 
     def _on_client_s(self, payload: bytes) -> bytes:
         """Frame a command on a prepared statement, so that "the last one" is not one of the proxy's own."""
-        if self._own_prepared_last and statement_of(payload) == self._latest:
+        if self.lane.own_last and statement_of(payload) == self._latest:
             payload = with_statement(payload, self._last_prepared)
         return frame(payload, 0)
 
@@ -723,9 +669,9 @@ class CommandPhase:
         ahead = self._ahead_of(command, found.insert) if found and found.insert else b""
         if command.code == commands.STMT_CLOSE:
             self._statements.pop(number, None)
-            self._watched.discard(command.start[1:5])
-            self._inserts.pop(command.start[1:5], None)
-        if self._own_prepared_last and statement_of(command.start) == self._latest:
+            self.lane.watched.discard(command.start[1:5])
+            self.lane.inserts.pop(command.start[1:5], None)
+        if self.lane.own_last and statement_of(command.start) == self._latest:
             return ahead + packet[:HEADER] + with_statement(packet[HEADER:], number)
         return ahead + packet if ahead else Pass.ON
 
@@ -748,7 +694,7 @@ class CommandPhase:
         if payload[0] == ERR:
             if not self._preparing:  # MariaDB knows no last one now
                 self._last_prepared = 0
-                self._own_prepared_last = False
+                self.lane.own_last = False
             return
         number = statement_of(payload)
         if self._preparing:
@@ -757,7 +703,7 @@ class CommandPhase:
                 insert.beside[self._preparing] = number
             return
         self._last_prepared = number
-        self._own_prepared_last = False
+        self.lane.own_last = False
         statement = command.statement
         if statement is None:
             self._statements[number] = found = Prepared(head(self._text_of(command)), self._variables.schema)
@@ -768,7 +714,7 @@ class CommandPhase:
                 found.text = command.payload[1 : _KEPT_TEXT + 1]
                 found.whole = command.whole and len(command.payload) <= _KEPT_TEXT + 1
                 found.parameters = payload[7] | payload[8] << 8
-                self._inserts[payload[1:5]] = found
+                self.lane.inserts[payload[1:5]] = found
                 self._watch(payload[1:5])
             return
         insert = PreparedInsert(
@@ -784,8 +730,8 @@ class CommandPhase:
 
     def _watch(self, number: bytes) -> None:
         """Look at every execution of a prepared statement; number: its id as it is sent."""
-        self._watched.add(number)
-        self._watched.add(_LAST_PREPARED.to_bytes(4, "little"))
+        self.lane.watched.add(number)
+        self.lane.watched.add(_LAST_PREPARED.to_bytes(4, "little"))
 
     def _end_preparing(self, payload: bytes) -> bytes | None:
         """Go on when a rule's text is prepared, or could not be; return what the client gets in the latter case."""
@@ -1021,7 +967,7 @@ class CommandPhase:
         elif command.code == commands.INIT_DB:
             self._variables.schema = command.start[1:].decode("utf-8", "surrogateescape")
         elif command.code == commands.SET_OPTION:
-            self._several = command.start[1:] == b"\0\0"
+            self.lane.several = command.start[1:] == b"\0\0"
         elif command.code == commands.RESET_CONNECTION:
             self._forget_statements()
             self._variables.forget()
@@ -1039,7 +985,8 @@ class CommandPhase:
         if self._pending:
             self._tracker.begin(self._pending[0].code)
         else:
-            self._quiet = self._from_client.empty and not self._continued
+            self.lane.clear = self._from_client.empty and not self._continued
+            self.lane.status = self._tracker.status
 
     # ----------------------------------------------------------------------------------------------------------------
     # What a command was about

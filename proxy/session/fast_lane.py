@@ -1,53 +1,221 @@
-"""What a chunk of bytes must look like to be passed on after a few comparisons.
+"""The short way through a session: one whole packet that holds a command of no interest, then one whole reply.
 
-Most of a session is this: one whole packet that holds a command of no interest, then a whole reply. The general path
-gives the same bytes; the fast lane only skips looking for what cannot be there.
+Most of a session is this, and costs a few comparisons. All else goes the general way (`CommandPhase`), which gives the
+same bytes; the fast lane only skips looking for what cannot be there. What can be compiled is: see `fast_lane.pxd`.
 """
 
-from itertools import product
-from struct import Struct
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from proxy.session.trail import SHORT
 from proxy.wire import capabilities as cap
-from proxy.wire.framing import HEADER, MAX_PAYLOAD
+from proxy.wire import commands
 
-word: Final = Struct("<I").unpack_from
-"""Reads a packet's header as one number: the payload's length, and the sequence id in the highest byte."""
+if TYPE_CHECKING:
+    from proxy.conflicts.counters import Counters
 
-
-def _cases(text: bytes) -> set[bytes]:
-    """Return a text in every mixture of upper and lower case."""
-    return {bytes(letters) for letters in product(*((letter | 0x20, letter & ~0x20) for letter in text))}
-
-
-_PLAIN: Final = frozenset().union(*map(_cases, (b"SEL", b"UPD", b"DEL", b"COM", b"ROL", b"SHO")))
-_BEGINNING: Final = frozenset().union(*map(_cases, (b"BEG", b"REP")))
-_NO_ATTRIBUTES: Final = b"\0\1"  # a parameter count (none) and the number of parameter sets
-
-
-def plain_starts(query_attributes: bool, mariadb: bool) -> frozenset[bytes]:
-    """Return how texts begin that no rules are for and that change nothing in how later ones read: SELECT, UPDATE ...
-
-    Args:
-        query_attributes: whether the session has them: then their counts stand before the text.
-        mariadb: whether the server is MariaDB, where BEGIN NOT ATOMIC and REPEAT may hold a SET.
-    """
-    starts = _PLAIN if mariadb else _PLAIN | _BEGINNING
-    return frozenset(_NO_ATTRIBUTES + start for start in starts) if query_attributes else starts
-
-
-_INSERT: Final = _cases(b"INS")
-INSERT_START: Final = 3
-"""Bytes of such a beginning, behind the query attributes' counts."""
-INSERT_STARTS: Final = (frozenset(_INSERT), frozenset(_NO_ATTRIBUTES + start for start in _INSERT))
-"""How INSERT begins, which is as plain if no rules are for its table; without and with query attributes."""
-
-SHORTEST: Final = 5
-"""Bytes that the payload of a command on the fast lane has at least."""
-
+_HEADER: Final = 4
+_LARGEST: Final = 0xFFFFFF  # the payload of a packet that continues in the next one
+_QUERY: Final = commands.QUERY
+_STMT_EXECUTE: Final = commands.STMT_EXECUTE
+_SHORTEST: Final = 6  # bytes of a payload that is looked at here: so many that a text's first letters are there
+_KEPT: Final = SHORT
+_SEMICOLON: Final = b";"
+_AUTOCOMMIT: Final = cap.STATUS_AUTOCOMMIT
+_IN_TRANS: Final = cap.STATUS_IN_TRANS
 _EXCEPTIONAL: Final = cap.STATUS_MORE_RESULTS | cap.STATUS_SESSION_STATE_CHANGED
 _NO_PLAIN_ROWS: Final = cap.STATUS_CURSOR_EXISTS | cap.STATUS_PS_OUT_PARAMS  # see `ReplyTracker`
 _SHORT: Final = 0xFB  # a length-encoded integer below this is one byte
+
+
+class General(Protocol):
+    """What the fast lane asks of the general path, as `CommandPhase` has it."""
+
+    def tell_insert(self, data: bytes, at: float) -> bool:
+        """Tell of an INSERT, a chunk that is one whole command, that no rules are for; False: rules are for it."""
+
+
+class FastLane:
+    """Passes on what is plain, and hands all else to the general path.
+
+    Args:
+        general: the general path, where this asks.
+        counters, clock: as a session has them.
+        starts: how texts begin that are plain, see `plain_starts`.
+        attributes: whether the session has query attributes: then their counts stand before the text.
+        deprecate_eof: whether the session has DEPRECATE_EOF.
+        keep: called with each short command that is passed on and is no INSERT.
+
+    Attributes:
+        clear: nothing is in flight, kept or under way; what the client sends next opens a command. The general path
+            sets it.
+        command: the chunk of a command that is in flight and came this way; b"" if none is.
+        started: when that was.
+        count: how many commands have gone this way.
+        received, sent: how many bytes it has taken of the client and of the backend, and passed on.
+        status: the status flags of the newest reply, as far as they were read.
+        several: a text may hold several statements.
+        watched: the ids of the prepared statements whose execution the general path wants to see, as they are sent.
+        own_last: the server's last prepared statement is one of the proxy's own, so that no execution is plain.
+        inserts: the ids of prepared INSERTs that no rules are for.
+    """
+
+    __slots__ = (
+        "_attributes",
+        "_clock",
+        "_counters",
+        "_deprecate_eof",
+        "_general",
+        "_keep",
+        "_otherwise_from_backend",
+        "_otherwise_from_client",
+        "_starts",
+        "_to_backend",
+        "_to_client",
+        "clear",
+        "command",
+        "count",
+        "inserts",
+        "own_last",
+        "received",
+        "sent",
+        "several",
+        "started",
+        "status",
+        "watched",
+    )
+
+    def __init__(
+        self,
+        general: General,
+        counters: "Counters",
+        clock: Callable[[], float],
+        *,
+        starts: frozenset[int],
+        attributes: bool,
+        deprecate_eof: bool,
+        keep: Callable[[bytes], None],
+    ) -> None:
+        self._general = general
+        self._counters = counters
+        self._clock = clock
+        self._starts = starts
+        self._attributes = attributes
+        self._deprecate_eof = deprecate_eof
+        self._keep = keep
+        self.clear = True
+        self.command = b""
+        self.started = 0.0
+        self.count = self.received = self.sent = 0
+        self.status = 0
+        self.several = True
+        self.watched: set[bytes] = set()
+        self.own_last = False
+        self.inserts: dict[bytes, Any] = {}
+
+    def join(
+        self,
+        to_client: Callable[[bytes], None],
+        to_backend: Callable[[bytes], None],
+        otherwise_from_client: Callable[[bytes], None],
+        otherwise_from_backend: Callable[[bytes], None],
+    ) -> None:
+        """Set where plain bytes go, and where all others do."""
+        self._to_client = to_client
+        self._to_backend = to_backend
+        self._otherwise_from_client = otherwise_from_client
+        self._otherwise_from_backend = otherwise_from_backend
+
+    def client_data(self, data: bytes) -> None:
+        """Take bytes that the client sent."""
+        if self.clear:
+            size = len(data) - _HEADER
+            if size >= _SHORTEST and data[0] | data[1] << 8 | data[2] << 16 == size and not data[3]:
+                code = data[4]
+                if self._is_plain(code, data):
+                    if size < _KEPT:
+                        self._keep(data)  # 35 ns
+                    self._pass_on(code, data, size, self._clock())
+                    return
+                if self._is_insert(code, data):
+                    started = self._clock()
+                    if self._general.tell_insert(data, started):
+                        self._pass_on(code, data, size, started)
+                        return
+        self.clear = False
+        self._otherwise_from_client(data)
+
+    def backend_data(self, data: bytes) -> None:
+        """Take bytes that the backend sent."""
+        if not self.command or not (is_plain_ok(data) or is_plain_result(data, self._deprecate_eof)):
+            self._otherwise_from_backend(data)
+            return
+        if not data[4]:  # an OK: one of a SELECT begins no transaction and ends none
+            self.status = data[7] | data[8] << 8
+        elif not self.status & _AUTOCOMMIT:
+            self.status |= _IN_TRANS  # the rows' own flags are not read, and without autocommit it may
+        self.command = b""
+        self.clear = True
+        size = len(data)
+        self._counters.bytes_sent += size
+        self.sent += size
+        self._counters.observe_command(self._clock() - self.started)
+        self._to_client(data)
+
+    def _is_plain(self, code: int, data: bytes) -> bool:
+        """Tell whether a chunk that is one whole command is of no interest."""
+        if code == _QUERY:
+            return self._start(data) in self._starts and not (
+                self.several and _SEMICOLON in data  # a byte is found in 16 ns
+            )
+        return code == _STMT_EXECUTE and not self.own_last and not (self.watched and data[5:9] in self.watched)
+
+    def _is_insert(self, code: int, data: bytes) -> bool:
+        """Tell whether a chunk that is one whole command is an INSERT."""
+        if code == _QUERY:
+            return self._start(data) == _INSERT
+        return code == _STMT_EXECUTE and not self.own_last and data[5:9] in self.inserts
+
+    def _start(self, data: bytes) -> int:
+        """Return how the text of a COM_QUERY begins; 0 if it has query attributes."""
+        if not self._attributes:
+            return start_of(data, 5)
+        # a parameter count (none) and the number of parameter sets
+        return start_of(data, 7) if not data[5] and data[6] == 1 else 0
+
+    def _pass_on(self, code: int, data: bytes, size: int, started: float) -> None:
+        self.clear = False
+        self.command = data
+        self.started = started
+        counters = self._counters
+        counters.commands[code] += 1
+        counters.bytes_received += size + _HEADER
+        self.count += 1
+        self.received += size + _HEADER
+        self._to_backend(data)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# What is plain
+
+
+def start_of(text: bytes, position: int = 0) -> int:
+    """Return the first three letters of a text that begins at a position, as a number; in any case the same one."""
+    return (text[position] | text[position + 1] << 8 | text[position + 2] << 16) & 0xDFDFDF
+
+
+_PLAIN: Final = frozenset(map(start_of, (b"SELECT", b"UPDATE", b"DELETE", b"COMMIT", b"ROLLBACK", b"SHOW")))
+_BEGINNING: Final = frozenset(map(start_of, (b"BEGIN", b"REPLACE")))
+_INSERT: Final = start_of(b"INSERT")
+
+
+def plain_starts(mariadb: bool) -> frozenset[int]:
+    """Return how texts begin that no rules are for and that change nothing in how later ones read, see `start_of`.
+
+    Args:
+        mariadb: whether the server is MariaDB, where BEGIN NOT ATOMIC and REPEAT may hold a SET.
+    """
+    return _PLAIN if mariadb else _PLAIN | _BEGINNING
 
 
 def is_plain_ok(data: bytes) -> bool:
@@ -59,7 +227,7 @@ def is_plain_ok(data: bytes) -> bool:
     return (
         len(data) >= 11
         and data[4] == 0
-        and (word(data)[0] & MAX_PAYLOAD) == len(data) - HEADER
+        and _length(data, 0) == len(data) - _HEADER
         and data[5] < _SHORT
         and data[6] < _SHORT
         and not (data[7] | data[8] << 8) & _EXCEPTIONAL
@@ -74,26 +242,30 @@ def is_plain_result(data: bytes, deprecate_eof: bool) -> bool:
         deprecate_eof: whether the session has DEPRECATE_EOF: an OK ends the rows, and nothing the definitions.
     """
     size = len(data)
-    last = size - HEADER - 1  # the last offset at which a header and a first byte fit
+    last = size - _HEADER - 1  # the last offset at which a header and a first byte fit
     if size < 16 or data[0] != 1 or data[1] or data[2] or not 0 < data[4] < _SHORT:
         return False
     position = 5
     columns = data[4]
     while columns and position <= last:
-        position += HEADER + (word(data, position)[0] & MAX_PAYLOAD)
+        position += _HEADER + _length(data, position)
         columns -= 1
     if not deprecate_eof:
-        if position + 9 > size or data[position + 4] != 0xFE or word(data, position + 5)[0] >> 16 & _NO_PLAIN_ROWS:
+        if (
+            position + 9 > size
+            or data[position + 4] != 0xFE
+            or (data[position + 7] | data[position + 8] << 8) & _NO_PLAIN_ROWS
+        ):
             return False
         position += 9
-    while position <= last and data[position + HEADER] < 0xFE:
-        length = word(data, position)[0] & MAX_PAYLOAD
-        if length == MAX_PAYLOAD or not length:
+    while position <= last and data[position + _HEADER] < 0xFE:
+        length = _length(data, position)
+        if length == _LARGEST or not length:
             return False
-        position += HEADER + length
-    if position > last or data[position + HEADER] != 0xFE:
+        position += _HEADER + length
+    if position > last or data[position + _HEADER] != 0xFE:
         return False
-    if (word(data, position)[0] & MAX_PAYLOAD) != size - position - HEADER:
+    if _length(data, position) != size - position - _HEADER:
         return False
     if not deprecate_eof:
         return size == position + 9 and not (data[position + 7] | data[position + 8] << 8) & _EXCEPTIONAL
@@ -103,3 +275,8 @@ def is_plain_result(data: bytes, deprecate_eof: bool) -> bool:
         and not data[position + 6]
         and not (data[position + 7] | data[position + 8] << 8) & _EXCEPTIONAL
     )
+
+
+def _length(data: bytes, position: int) -> int:
+    """Return the length of the payload behind the header at a position."""
+    return data[position] | data[position + 1] << 8 | data[position + 2] << 16

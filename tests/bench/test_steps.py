@@ -18,7 +18,7 @@ from tests.session.packets import command, duplicate, ok, query, result
 from tests.wire.packets import DEFINITION, eof, packets
 
 ALLOWANCE = 1.0 if sys.version_info[:2] == (3, 11) else 1.3
-KEPT_PER_SESSION = 8192
+KEPT_PER_SESSION = 6656
 TEXT = "0123456789" * 6
 ROW = result((TEXT.encode(),))
 PREPARED = packets(b"\0\1\0\0\0\1\0\1\0\0\0\0", DEFINITION, eof(), DEFINITION, eof())
@@ -41,17 +41,17 @@ class Exchange:
 
 
 EXCHANGES = [
-    Exchange("select, text", query("SELECT c FROM plain WHERE id = 1234"), (ROW,), Cost(650, 36)),
-    Exchange("select, prepared", EXECUTE, (ROW,), Cost(650, 36)),
-    Exchange("commit", query("COMMIT"), (ok(),), Cost(970, 63)),
-    Exchange("insert", insert("plain"), (ok(1, 5),), Cost(900, 60)),
-    Exchange("insert, when: conflict", insert("update_conflict"), (ok(1, 5),), Cost(2550, 156)),
-    Exchange("insert, when: always", insert("update_always"), (ok(1, 5),), Cost(4500, 290)),
+    Exchange("select, text", query("SELECT c FROM plain WHERE id = 1234"), (ROW,), Cost(620, 26)),
+    Exchange("select, prepared", EXECUTE, (ROW,), Cost(585, 24)),
+    Exchange("commit", query("COMMIT"), (ok(),), Cost(420, 23)),
+    Exchange("insert", insert("plain"), (ok(1, 5),), Cost(950, 65)),
+    Exchange("insert, when: conflict", insert("update_conflict"), (ok(1, 5),), Cost(2900, 180)),
+    Exchange("insert, when: always", insert("update_always"), (ok(1, 5),), Cost(4500, 292)),
     Exchange(
         "conflict",
         insert("update_conflict"),
         (duplicate("12345678", "update_conflict.ux_k"), ok(2, 5)),
-        Cost(11300, 840),
+        Cost(11900, 880),
     ),
 ]
 

@@ -1,6 +1,6 @@
 """Hands a session its bytes in pieces of chosen sizes, whatever the sockets make of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from unittest.mock import patch
@@ -47,6 +47,12 @@ def cutting() -> Iterator[Knife]:
 
     class CutSession(Session):
         __slots__ = ()
+
+        def in_bulk(
+            self, to_client: Callable[[bytes], None], to_backend: Callable[[bytes], None]
+        ) -> tuple[Callable[[bytes], None], Callable[[bytes], None]]:
+            super().in_bulk(to_client, to_backend)
+            return self.client_data, self.backend_data
 
         def client_data(self, data: bytes) -> None:
             knife.sessions[self.thread_id] = self

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
+import uvloop
+
 from proxy.config import Address, Endpoint, Limits, Network, ProxyProtocolVersion, UnixAddress
 from proxy.net.backends import Backends
 from proxy.net.listener import Listener
@@ -95,6 +97,11 @@ class ScriptedSession:
 
     def _fail(self) -> None:
         raise ZeroDivisionError("told to fail")
+
+    def in_bulk(
+        self, _to_client: Callable[[bytes], None], _to_backend: Callable[[bytes], None]
+    ) -> tuple[Callable[[bytes], None], Callable[[bytes], None]]:
+        return self.client_data, self.backend_data
 
     def client_data(self, data: bytes) -> None:
         if self.login:
@@ -282,7 +289,8 @@ async def stage(
         sessions.append(ScriptedSession(wires, address))
         return sessions[-1]
 
-    listener = Listener(settled, open_session, networks)
+    # on uvloop as the product has it, on asyncio as it is where there is no epoll
+    listener = Listener(settled, open_session, networks, pumped=isinstance(asyncio.get_running_loop(), uvloop.Loop))
     running = Stage(listener, await listener.listen(at), sessions)
     try:
         yield running

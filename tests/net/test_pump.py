@@ -1,0 +1,352 @@
+"""A pumped transport does what one of the event loop does: nothing is lost, doubled or out of order; it ends once."""
+
+import asyncio
+import os
+import random
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from proxy.net import kernel
+from proxy.net.pump import Pump, PumpedTransport, make_pump
+
+HIGH_WATER = 10_000
+
+
+class Reader:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.feed: Callable[[bytes], None] = self.take
+        self.received = b""
+        self.events: list[str] = []
+        self.happened = asyncio.Event()
+        self.keep_open = False
+
+    def note(self, event: str) -> None:
+        self.events.append(event)
+        self.happened.set()
+
+    def take(self, data: bytes) -> None:
+        self.received += data
+        self.happened.set()
+
+    def fault(self, error: Exception) -> None:
+        self.note(f"fault: {error}")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.note(f"lost: {exc.strerror}" if isinstance(exc, OSError) else "lost")
+
+    def eof_received(self) -> bool:
+        self.note("eof")
+        return self.keep_open
+
+    def pause_writing(self) -> None:
+        self.note("pause")
+
+    def resume_writing(self) -> None:
+        self.note("resume")
+
+    async def event(self, name: str) -> None:
+        while name not in self.events:
+            self.happened.clear()
+            await self.happened.wait()
+
+    async def bytes(self, count: int) -> bytes:
+        while len(self.received) < count:
+            self.happened.clear()
+            await self.happened.wait()
+        return self.received
+
+
+class Stage:
+    """A pump, and connections of which one end is pumped and the other one is a plain socket."""
+
+    def __init__(self, pump: Pump) -> None:
+        self.pump = pump
+        self.transports: list[PumpedTransport] = []
+        self.peers: list[socket.socket] = []
+
+    def connect(self) -> tuple[PumpedTransport, Reader, socket.socket]:
+        ours, theirs = _tcp_pair()
+        theirs.setblocking(False)
+        reader = Reader()
+        transport = PumpedTransport(self.pump, ours, reader, HIGH_WATER)
+        self.transports.append(transport)
+        self.peers.append(theirs)
+        return transport, reader, theirs
+
+
+def _tcp_pair() -> tuple[socket.socket, socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)  # so that not all is taken at once
+        ours = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
+    return ours, theirs
+
+
+@asynccontextmanager
+async def pumping() -> AsyncIterator[Stage]:
+    pump = make_pump()
+    assert pump is not None
+    stage = Stage(pump)
+    yield stage
+    for transport in stage.transports:
+        transport.abort()
+    for peer in stage.peers:
+        peer.close()
+    await asyncio.sleep(0)  # the ends are told in the next turn
+    pump.close()
+
+
+async def receive(peer: socket.socket, count: int) -> bytes:
+    found = b""
+    while len(found) < count and (data := await asyncio.get_running_loop().sock_recv(peer, count - len(found))):
+        found += data
+    return found
+
+
+async def test_bytes_go_both_ways() -> None:
+    async with pumping() as stage:
+        transport, reader, peer = stage.connect()
+        transport.write(b"to the peer")
+        assert await receive(peer, 11) == b"to the peer"
+        peer.send(b"from the peer")
+        assert await reader.bytes(13) == b"from the peer"
+
+
+async def test_many_connections_are_kept_apart() -> None:
+    async with pumping() as stage:
+        connections = [stage.connect() for _ in range(100)]
+        for number, (_, _, peer) in enumerate(connections):
+            peer.send(f"number {number:03}".encode())
+        for number, (_, reader, _) in enumerate(connections):
+            assert await reader.bytes(10) == f"number {number:03}".encode()
+
+
+async def test_what_the_kernel_does_not_take_is_sent_later_in_order() -> None:
+    data = random.Random(1).randbytes(4 << 20)
+    async with pumping() as stage:
+        transport, reader, peer = stage.connect()
+        transport.write(data[: 3 << 20])
+        assert transport.get_write_buffer_size() > HIGH_WATER
+        transport.write(data[3 << 20 :])
+        assert reader.events == ["pause"]
+        assert await receive(peer, len(data)) == data
+        await reader.event("resume")
+        assert reader.events == ["pause", "resume"]
+        assert transport.get_write_buffer_size() == 0
+        transport.write(b"behind")
+        assert await receive(peer, 6) == b"behind"
+
+
+async def test_reading_rests_and_goes_on() -> None:
+    async with pumping() as stage:
+        transport, reader, peer = stage.connect()
+        _, other, other_peer = stage.connect()
+        transport.pause_reading()
+        transport.pause_reading()
+        peer.send(b"later")
+        other_peer.send(b"now")
+        await other.bytes(3)
+        assert reader.received == b""
+        transport.resume_reading()
+        assert await reader.bytes(5) == b"later"
+
+
+async def test_the_end_of_the_peer_is_told_once_and_closes() -> None:
+    async with pumping() as stage:
+        transport, reader, peer = stage.connect()
+        peer.send(b"last words")
+        peer.shutdown(socket.SHUT_WR)
+        await reader.event("lost")
+        assert reader.received == b"last words"
+        assert reader.events == ["eof", "lost"]
+        assert transport.is_closing()
+        transport.write(b"goes nowhere")
+        transport.close()
+        transport.abort()
+        assert await receive(peer, 1) == b""
+
+
+async def test_a_half_closed_connection_can_still_be_written_to_and_does_not_spin() -> None:
+    async with pumping() as stage:
+        transport, reader, peer = stage.connect()
+        reader.keep_open = True
+        peer.shutdown(socket.SHUT_WR)
+        await reader.event("eof")
+        _, other, other_peer = stage.connect()
+        other_peer.send(b"x")
+        await other.bytes(1)
+        assert reader.events == ["eof"]
+        transport.write(b"answer")
+        assert await receive(peer, 6) == b"answer"
+
+
+async def test_the_own_direction_is_closed_when_all_is_sent() -> None:
+    data = bytes(2 << 20)
+    async with pumping() as stage:
+        transport, reader, peer = stage.connect()
+        transport.write(data)
+        assert transport.can_write_eof()
+        transport.write_eof()
+        transport.write(b"too late")
+        assert await receive(peer, len(data) + 1) == data
+        peer.send(b"still heard")
+        assert await reader.bytes(11) == b"still heard"
+
+
+async def test_closing_sends_what_waits() -> None:
+    data = bytes(2 << 20)
+    async with pumping() as stage:
+        transport, reader, peer = stage.connect()
+        transport.write(data)
+        transport.close()
+        transport.write(b"too late")
+        transport.resume_reading()
+        assert "lost" not in reader.events
+        assert await receive(peer, len(data) + 1) == data
+        await reader.event("lost")
+
+
+async def test_aborting_throws_away_what_waits() -> None:
+    async with pumping() as stage:
+        transport, reader, peer = stage.connect()
+        transport.write(bytes(8 << 20))
+        transport.abort()
+        await reader.event("lost")
+        with suppress(ConnectionError):
+            assert len(await receive(peer, 8 << 20)) < 8 << 20
+
+
+async def test_a_reset_is_told_with_its_reason() -> None:
+    async with pumping() as stage:
+        _, reader, peer = stage.connect()
+        _reset(peer)
+        await reader.event("lost: Connection reset by peer")
+        assert reader.events == ["lost: Connection reset by peer"]
+
+
+async def test_writing_to_a_connection_that_is_gone_tells_of_its_end() -> None:
+    async with pumping() as stage:
+        transport, reader, peer = stage.connect()
+        transport.pause_reading()
+        _reset(peer)
+        while not reader.events:
+            transport.write(b"into the void")
+            await asyncio.sleep(0)
+        assert len(reader.events) == 1
+        assert reader.events[0].startswith("lost: ")
+
+
+def _reset(peer: socket.socket) -> None:
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    peer.close()
+
+
+async def test_an_error_of_one_reader_is_its_own() -> None:
+    async with pumping() as stage:
+        transport, reader, peer = stage.connect()
+        _, other, other_peer = stage.connect()
+
+        def fail(_data: bytes) -> None:
+            raise ZeroDivisionError("told to fail")
+
+        transport.feed = fail
+        peer.send(b"x")
+        other_peer.send(b"fine")
+        await reader.event("fault: told to fail")
+        assert await other.bytes(4) == b"fine"
+
+
+async def test_a_reader_may_end_any_connection_from_within() -> None:
+    async with pumping() as stage:
+        connections = [stage.connect() for _ in range(10)]
+
+        def end_all(_data: bytes) -> None:
+            for transport, _, _ in connections:
+                transport.abort()
+
+        for transport, _, peer in connections:
+            transport.feed = end_all
+            peer.send(b"x")
+        for _, reader, _ in connections:
+            await reader.event("lost")
+            assert reader.events == ["lost"]
+
+
+async def test_a_socket_with_a_used_descriptor_hears_nothing_of_the_one_before() -> None:
+    async with pumping() as stage:
+        transport, reader, peer = stage.connect()
+        descriptor = transport.fd
+        peer.send(b"for the first")
+        transport.abort()
+        ours, theirs = _tcp_pair()
+        stage.peers.append(theirs)
+        if ours.fileno() != descriptor:
+            os.dup2(ours.fileno(), descriptor)
+            ours.close()
+            ours = socket.socket(fileno=descriptor)
+        second = Reader()
+        stage.transports.append(PumpedTransport(stage.pump, ours, second, HIGH_WATER))
+        theirs.send(b"for the second")
+        assert await second.bytes(14) == b"for the second"
+        transport.write(b"never")
+        assert reader.received == b""
+        await reader.event("lost")
+
+
+async def test_a_connection_of_the_event_loop_is_taken_over() -> None:
+    async with pumping() as stage:
+        ours, theirs = _tcp_pair()
+        stage.peers.append(theirs)
+        theirs.setblocking(False)
+        before, reader = asyncio.Protocol(), Reader()
+        old, _ = await asyncio.get_running_loop().create_connection(lambda: before, sock=ours)
+        transport = stage.pump.take_over(old, reader, HIGH_WATER)
+        assert transport is not None
+        stage.transports.append(transport)
+        assert transport.get_extra_info("socket").getpeername() == theirs.getsockname()
+        assert transport.get_extra_info("peername", "unknown") == "unknown"
+        transport.write(b"to the peer")
+        assert await receive(theirs, 11) == b"to the peer"
+        theirs.send(b"from the peer")
+        assert await reader.bytes(13) == b"from the peer"
+        assert stage.pump.take_over(old, reader, HIGH_WATER) is None
+
+
+async def test_a_connection_that_has_something_to_send_is_left_to_the_event_loop() -> None:
+    data = bytes(8 << 20)
+    async with pumping() as stage:
+        ours, theirs = _tcp_pair()
+        stage.peers.append(theirs)
+        theirs.setblocking(False)
+        old, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ours)
+        old.write(data)
+        assert stage.pump.take_over(old, Reader(), HIGH_WATER) is None
+        assert await receive(theirs, len(data)) == data
+        old.close()
+
+
+def test_the_kernel_s_calls() -> None:
+    ours, theirs = _tcp_pair()
+    with ours, theirs:
+        ours.setblocking(False)
+        assert kernel.receive(ours.fileno()) is None
+        assert kernel.send(theirs.fileno(), b"some") == 4
+        assert _received(ours) == b"some"
+        while sent := kernel.send(ours.fileno(), bytes(1 << 20)):
+            assert sent > 0
+        _reset(theirs)
+        with pytest.raises(ConnectionResetError):
+            _received(ours)
+        assert kernel.send(ours.fileno(), b"x") == -1
+
+
+def _received(sock: socket.socket) -> bytes:
+    while (data := kernel.receive(sock.fileno())) is None:
+        pass
+    return data
