@@ -69,6 +69,10 @@ def test_keyclash_is_given_what_it_understands() -> None:
     assert {int(port.split(":")[2]) for port in service["ports"]} == image_ports()
 
 
+def test_it_is_given_the_time_to_drain() -> None:
+    assert int(SERVICES["keyclash"]["stop_grace_period"].removesuffix("s")) > loaded(CONFIG / "image").drain_timeout + 5
+
+
 def test_keyclash_is_the_version_that_is_here() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     service = SERVICES["keyclash"]

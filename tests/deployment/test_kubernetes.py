@@ -101,6 +101,14 @@ def test_the_command_line_and_the_configuration_are_keyclash_s_own(where: str, t
     assert listener == Address("0.0.0.0" if where == "pod" else "127.0.0.1", 3306)
 
 
+def test_it_is_given_the_time_to_drain(tmp_path: Path) -> None:
+    for name, text in MAPS["pod"].items():
+        (tmp_path / name).write_text(text)
+    pod = OBJECTS[FOLDER / "deployment.yaml", "Deployment"]["spec"]["template"]["spec"]
+    before = CONTAINERS["pod"]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert pod["terminationGracePeriodSeconds"] > before + loaded(tmp_path).drain_timeout + 5
+
+
 @pytest.mark.parametrize("where", CONTAINERS)
 def test_probes_ask_what_there_is(where: str) -> None:
     container = CONTAINERS[where]

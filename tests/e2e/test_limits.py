@@ -5,12 +5,15 @@ from __future__ import annotations  # PyMySQL's connection is generic in its typ
 import re
 import socket
 import time
+from contextlib import ExitStack
 from pathlib import Path
+from urllib.request import urlopen
 
 import pymysql
 import pytest
 
 from proxy.config import Limits
+from tests.e2e.process import served
 from tests.e2e.running import Proxy, in_front_of, proxied
 from tests.servers.launch import Server
 
@@ -29,6 +32,20 @@ def test_too_many_sessions(server: Server) -> None:
         _connect_patiently(proxy)
         assert set(proxy.counted("keyclash_sessions_total")) == {("limit_sessions",), ("quit",)}
         assert "\nkeyclash_sessions_limit 2.0\n" in proxy.fetch("/metrics")[1]
+
+
+@pytest.mark.parametrize("server", ["mysql"], indirect=True)
+def test_workers_share_the_sessions(server: Server, tmp_path: Path) -> None:
+    with served(server, tmp_path, workers=2, limits={"sessions": 4}) as proxy, ExitStack() as opened:
+        for _ in range(4):
+            opened.enter_context(proxy.as_server.connect())
+        with pytest.raises(pymysql.OperationalError) as refused:
+            proxy.as_server.connect()
+        assert _code(refused.value) == 1040
+        with urlopen(f"http://{proxy.admin}/metrics", timeout=10) as response:
+            text = response.read().decode()
+        assert "\nkeyclash_sessions_limit 4.0\n" in text
+        assert '\nkeyclash_sessions_total{result="limit_sessions"} 1.0\n' in text
 
 
 def test_too_many_sessions_of_a_host(server: Server) -> None:

@@ -1,6 +1,7 @@
-"""The programs and the base image that the tests of the image need, as Debian packages, without root.
+"""The programs and the base image that the tests of the image need, as Debian packages.
 
-buildah runs in a sandbox whose system is the unpacked packages, so that it needs nothing of the machine's own.
+buildah runs as root, as it may not change the groups of what it runs otherwise, and in a sandbox whose system is the
+unpacked packages, so that it needs nothing of the machine's own.
 """
 
 import os
@@ -57,10 +58,10 @@ def run_tool(work: Path, source: Path, *command: str) -> str:
 
     Returns what it says on standard output; raises RuntimeError with what it said on standard error.
     """
+    if os.geteuid():
+        raise RuntimeError("the image is built as root only; elsewhere build it with an engine: make image")
     tools = fetch(TOOLS)
     system = [option for name in _SYSTEM if (tools.path / name).exists() for option in _bound(tools, name)]
-    # Without root the builder is root in a user namespace of its own, which has no other user.
-    identity = [] if os.geteuid() == 0 else ["--unshare-user", "--uid", "0", "--gid", "0"]
     environment = {
         "PATH": "/usr/bin",
         "HOME": "/work",
@@ -69,7 +70,7 @@ def run_tool(work: Path, source: Path, *command: str) -> str:
         "_CONTAINERS_USERNS_CONFIGURED": "done",
     }
     options = [
-        *(*identity, "--cap-add", "ALL", *system),
+        *("--cap-add", "ALL", *system),
         *("--ro-bind", "/etc", "/etc", "--dev-bind", "/dev", "/dev", "--bind", "/proc", "/proc"),
         *("--ro-bind", "/sys", "/sys", "--tmpfs", "/tmp", "--tmpfs", "/var/tmp"),
         *("--bind", str(work), "/work", "--ro-bind", str(source), "/source", "--chdir", "/work", "--clearenv"),
