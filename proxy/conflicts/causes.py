@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 from proxy.conflicts.attempt import Attempt
 from proxy.conflicts.bucket import TokenBucket
 from proxy.conflicts.conflict import Cause, Conflict, Outcome
-from proxy.conflicts.insertions import Insertions, Recent, Sent, fingerprint
+from proxy.conflicts.insertions import Insertions, Recent, Sent, bare, fingerprint
 from proxy.conflicts.mentions import mentions, mentions_table, offers
 from proxy.conflicts.message import ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME
 from proxy.conflicts.offered import (
@@ -231,13 +231,13 @@ class Judge:
 
     def _other(self, case: _Case) -> Sent | None:
         """Find the last insert of the same entry into the same table but for the attempt itself."""
-        attempt, entry = case.attempt, case.conflict.entry
+        attempt, entry, text = case.attempt, case.conflict.entry, bare(case.attempt.text)
         if entry is None:
             return None
         parts = sorted(entry.split("-"), key=len, reverse=True)[:MOST_PARTS]
         found = self._insertions.recent([part.encode("utf-8", "surrogateescape") for part in parts if part])
         for recent in islice(found, EXAMINED):
-            own = recent.text == attempt.text and recent.parameters == attempt.parameters
+            own = recent.parameters == attempt.parameters and bare(recent.text) == text
             late = attempt.started - recent.sent.at > TRANSACTION
             if (
                 not (own or late)

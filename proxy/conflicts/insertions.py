@@ -18,10 +18,10 @@ RECENT: Final = 1_024
 NEWEST: Final = 32
 """How many of these are looked at closely after a conflict."""
 LONGEST_RECENT: Final = 1_024
-"""Bytes of text, and of parameters, that such an insert has at most."""
+"""Bytes of text, or of parameters, that such an insert has at most."""
 _SLASH: Final = 0x2F
 LONGEST: Final = 65_536
-"""Bytes of text and parameters that are hashed at most; 64 KiB take 20 us."""
+"""Bytes of text, and of parameters, that are hashed at most; 64 KiB take 20 us."""
 
 
 class Sent(NamedTuple):
@@ -94,19 +94,34 @@ class Insertions:
             self._begin_generation()
 
     def _sent_unusual(self, session: int, text: bytes, at: float, parameters: bytes) -> None:
-        if len(text) + len(parameters) > LONGEST:
+        if parameters:
+            self.executed(session, bare(text), at, parameters)
             return
-        key = fingerprint(text, parameters)
+        if len(text) > LONGEST:
+            return
+        key = fingerprint(text, b"")
         before = self._new.get(key) or self._old.get(key)
         if before is not None:
             self._previous[key] = before
         self._new[key] = _packed(session, at)
-        if len(text) <= LONGEST_RECENT and len(parameters) <= LONGEST_RECENT:
-            if parameters:
-                self._executed.append((text, parameters))
-            else:
-                self._texts.append(text)
+        if len(text) <= LONGEST_RECENT:
+            self._texts.append(text)
         if len(self._new) >= FINGERPRINTS:
+            self._begin_generation()
+
+    def executed(self, session: int, text: bytes, at: float, parameters: bytes) -> None:
+        """Take note of an execution of a prepared INSERT as `sent` does; text: what `bare` gives for it."""
+        size = len(parameters)
+        if size > LONGEST:
+            return
+        key = hash((text, parameters))
+        new = self._new
+        if key in new or key in self._old:
+            self._previous[key] = new.get(key) or self._old[key]
+        new[key] = int(at * 1000) << 32 | session
+        if size <= LONGEST_RECENT:
+            self._executed.append((text, parameters))
+        if len(new) >= FINGERPRINTS:
             self._begin_generation()
 
     def _begin_generation(self) -> None:
@@ -116,7 +131,7 @@ class Insertions:
     def failed(self, attempt: Attempt) -> None:
         """Forget an INSERT that was sent: the server has answered with an error."""
         text, parameters = attempt.text, attempt.parameters
-        if not attempt.whole or len(text) + len(parameters) > LONGEST:
+        if not attempt.whole or max(len(text), len(parameters)) > LONGEST:
             return
         key = fingerprint(text, parameters)
         for generation in (self._new, self._old):
@@ -132,7 +147,7 @@ class Insertions:
 
     def same(self, attempt: Attempt) -> Sent | None:
         """Give the last INSERT of the same bytes but for the attempt itself."""
-        if not attempt.whole or len(attempt.text) + len(attempt.parameters) > LONGEST:
+        if not attempt.whole or max(len(attempt.text), len(attempt.parameters)) > LONGEST:
             return None
         key = fingerprint(attempt.text, attempt.parameters)
         found = self._new.get(key) or self._old.get(key)
@@ -176,10 +191,15 @@ def _unpacked(number: int) -> Sent:
     return Sent((number >> 32) / 1000, number & 0xFFFFFFFF)
 
 
-def fingerprint(text: bytes, parameters: bytes) -> int:
-    """Hash a statement but for a comment around it: tracing libraries write a new one for every execution."""
+def bare(text: bytes) -> bytes:
+    """Give a statement without a comment around it: tracing libraries write a new one for every execution."""
     if text.endswith(b"*/"):
         text = text[: text.rfind(b"/*")].rstrip()
     if text.startswith(b"/*"):
         text = text[text.find(b"*/") + 2 :].lstrip()
-    return hash((text, parameters)) if parameters else hash(text)
+    return text
+
+
+def fingerprint(text: bytes, parameters: bytes) -> int:
+    """Hash a statement but for a comment around it."""
+    return hash((bare(text), parameters)) if parameters else hash(bare(text))

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Final
 
 from proxy.conflicts.attempt import Attempt
+from proxy.conflicts.insertions import bare
 from proxy.rules.match import rule_for_insert
 from proxy.session.auth import AuthRelay
 from proxy.session.batch import Batch, first_ruled, may_be_several, may_hold
@@ -285,7 +286,7 @@ class CommandPhase:
             self._trail.sent(data[self._text_offset(data[HEADER : HEADER + HEAD]) + HEADER :], at)
         else:
             found = self.lane.inserts[data[HEADER + 1 : HEADER + 5]]
-            found.types = self._trail.executed(found.text, data[HEADER:], found.parameters, at) or found.types
+            self._trail.executed(found, data, at)
         return True
 
     # ----------------------------------------------------------------------------------------------------------------
@@ -419,7 +420,7 @@ class CommandPhase:
         """Tell of an INSERT that goes to the backend."""
         said = self._said(command)
         if said.whole and said.execution:
-            types = self._trail.executed(said.text, said.execution, said.parameters, command.started)
+            types = self._trail.run(said, command.started)
             found = self._statements.get(self._client_number(statement_of(said.execution)))
             if types and found:
                 found.types = types
@@ -712,6 +713,7 @@ class CommandPhase:
                 self._watch(payload[1:5])
             elif found.head.verb in _OFFERING_VERBS:
                 found.text = command.payload[1 : _KEPT_TEXT + 1]
+                found.bare = bare(found.text)
                 found.whole = command.whole and len(command.payload) <= _KEPT_TEXT + 1
                 found.parameters = payload[7] | payload[8] << 8
                 self.lane.inserts[payload[1:5]] = found

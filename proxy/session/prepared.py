@@ -117,7 +117,7 @@ class Prepared:
         head: what its text says.
         schema: the default schema when it was prepared.
         insert: more of it, if rules are for it.
-        text: of an INSERT the text, or its beginning if it is not `whole`.
+        text: of an INSERT the text, or its beginning if it is not `whole`; bare: without a comment around it.
         parameters: how many it has.
         types: theirs, as they were sent last.
         unseen: why it is not followed, if rules are for it after all.
@@ -127,6 +127,7 @@ class Prepared:
     schema: str | None
     insert: PreparedInsert | None = None
     text: bytes = b""
+    bare: bytes = b""
     whole: bool = False
     parameters: int = 0
     types: bytes = b""

@@ -5,12 +5,15 @@ from typing import Final, NamedTuple
 
 from proxy.conflicts.attempt import Attempt
 from proxy.conflicts.insertions import Insertions
+from proxy.session.prepared import Prepared
 from proxy.wire import commands
 from proxy.wire.execute import cut
 from proxy.wire.framing import HEADER
 
 COMMANDS: Final = 4
 """How many commands are kept: COMMIT, BEGIN and more may stand between a SELECT and the INSERT that follows from it."""
+_BITMAP_AT: Final = HEADER + 10
+"""Where an EXECUTE's null bitmap begins in its packet, without query attributes."""
 SHORT: Final = 1_024
 """Bytes of a command that is kept, or of the beginning that is kept of a longer one."""
 
@@ -56,13 +59,32 @@ class Trail:
         """Tell of an INSERT, all of it, that goes to the backend as text; at: when it was read."""
         self._insertions.sent(self._session, text, at)
 
-    def executed(self, text: bytes, execution: bytes, parameters: int, at: float) -> bytes:
-        """Tell of an execution of a prepared INSERT, see `Said`; return the types that it brings."""
-        found = cut(execution, parameters, query_attributes=self._query_attributes)
+    def executed(self, statement: Prepared, packet: bytes, at: float) -> None:
+        """Tell of an execution of a prepared INSERT that no rules are for; packet: all of the EXECUTE."""
+        count = statement.parameters
+        if not statement.whole:
+            return
+        if self._query_attributes or not count:
+            said = Said(statement.text, True, packet[HEADER:], count)
+            statement.types = self.run(said, at) or statement.types
+            return
+        # what `cut` does, in a third of the time
+        bound_at = _BITMAP_AT + (count + 7) // 8
+        if len(packet) <= bound_at:
+            return
+        end = bound_at + 1
+        if packet[bound_at] == 1:
+            end += 2 * count
+            statement.types = packet[bound_at + 1 : end]
+        self._insertions.executed(self._session, statement.bare, at, packet[_BITMAP_AT:bound_at] + packet[end:])
+
+    def run(self, said: Said, at: float) -> bytes:
+        """Tell of any execution of an INSERT; return the types that it brings."""
+        found = cut(said.execution, said.parameters, query_attributes=self._query_attributes)
         if found is None:
             return b""
         values, types = found
-        self._insertions.sent(self._session, text, at, values)
+        self._insertions.sent(self._session, said.text, at, values)
         return types
 
     def attempt(self, said: Said, at: float, *, last: bool) -> Attempt:

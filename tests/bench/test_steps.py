@@ -46,12 +46,12 @@ EXCHANGES = [
     Exchange("commit", query("COMMIT"), (ok(),), Cost(420, 23)),
     Exchange("insert", insert("plain"), (ok(1, 5),), Cost(950, 65)),
     Exchange("insert, when: conflict", insert("update_conflict"), (ok(1, 5),), Cost(2900, 180)),
-    Exchange("insert, when: always", insert("update_always"), (ok(1, 5),), Cost(4500, 292)),
+    Exchange("insert, when: always", insert("update_always"), (ok(1, 5),), Cost(4500, 305)),
     Exchange(
         "conflict",
         insert("update_conflict"),
         (duplicate("12345678", "update_conflict.ux_k"), ok(2, 5)),
-        Cost(11900, 880),
+        Cost(12100, 900),
     ),
 ]
 
