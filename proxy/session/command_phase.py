@@ -56,7 +56,6 @@ _TAIL: Final = 1 << 16
 _AUTOCOMMIT: Final = cap.STATUS_AUTOCOMMIT
 _IN_TRANS: Final = cap.STATUS_IN_TRANS
 _CURSOR: Final = cap.STATUS_CURSOR_EXISTS | cap.STATUS_LAST_ROW_SENT
-_SEMICOLON: Final = ord(";")
 _NO_HEAD: Final = Head("other", None, None)
 _EXECUTES: Final = frozenset({commands.STMT_EXECUTE, commands.STMT_BULK_EXECUTE})
 _ON_STATEMENTS: Final = _EXECUTES | {
@@ -103,6 +102,7 @@ class CommandPhase:
     __slots__ = (
         "_agreed",
         "_auth",
+        "_batch_limit",
         "_changing",
         "_clock",
         "_continued",
@@ -154,6 +154,7 @@ class CommandPhase:
         self._query_attributes = bool(login.capabilities & cap.QUERY_ATTRIBUTES)
         self._deprecate_eof = bool(login.capabilities & cap.DEPRECATE_EOF)
         self._statement_limit = min(settings.limits.statement, MAX_PAYLOAD - 1)
+        self._batch_limit = min(self._statement_limit, LIMIT)
         self._variables = Variables(self._dialect.mariadb, login.database, login.charset, agreed.status)
         who = Who(agreed.greeting.thread_id, login.user, settings.client_address)
         self._trail = Trail(settings.recorder.insertions, self._query_attributes)
@@ -313,8 +314,8 @@ class CommandPhase:
         if code == commands.CHANGE_USER:
             return HEADER + self._bounded(length)
         need = HEADER + min(length, _WANTED[code])
-        if code == commands.QUERY and length <= LIMIT and self._takes_several() and self._settings.rules().rules:
-            need = HEADER + length  # rules may be for any of its statements
+        if code == commands.QUERY and length <= self._batch_limit and self._takes_several():
+            need = HEADER + length if self._settings.rules().rules else need  # they may be for any of its statements
         if left >= need and length <= self._statement_limit:
             self._ruled = self._is_ruled(code, data, position)
         return HEADER + length if self._ruled else need
@@ -376,7 +377,7 @@ class CommandPhase:
         One that is too long is not looked at: for its rule, or for what else it may hold.
         """
         whole = size + HEADER == len(packet)
-        if size > self._statement_limit or (self.lane.several and size > LIMIT):
+        if size > self._statement_limit or (self.lane.several and size > self._batch_limit):
             command.unseen = Reason.TOO_LARGE
         if command.code == commands.STMT_PREPARE:
             if whole:

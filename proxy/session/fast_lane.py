@@ -166,7 +166,7 @@ class FastLane:
         """Tell whether a chunk that is one whole command is of no interest."""
         if code == _QUERY:
             return self._start(data) in self._starts and not (
-                self.several and _SEMICOLON in data  # a byte is found in 16 ns
+                self.several and _SEMICOLON in data and data.find(_SEMICOLON, _HEADER, -1) > 0  # found in 16 ns
             )
         return code == _STMT_EXECUTE and not self.own_last and not (self.watched and data[5:9] in self.watched)
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from proxy.config import Limits
 from proxy.rules.match import RuleSet
 from proxy.wire import capabilities as cap
 from proxy.wire import commands
@@ -473,3 +474,15 @@ def test_a_definition_is_looked_up_in_the_middle() -> None:
         backend << query(f"{statement(IGNORE)};DO 2")
         backend >> ok(0, status=MORE) + ok(sequence=2)
         client << ok(0, status=MORE, sequence=2) + ok(sequence=3)
+
+
+def test_no_more_of_a_text_is_kept_than_the_limit_for_statements() -> None:
+    with logged_in(Delivery(), ALWAYS, limits=Limits(statement=2000)) as talk:
+        client, backend = talk
+        said = query(f"SELECT '{'x' * 3000}'; {INSERT}")
+        client >> said[:2000]
+        backend << said[:2000]
+        client >> said[2000:]
+        backend << said[2000:]
+        backend >> rows(sequence=1) + ok(1, sequence=6)
+        client << rows(sequence=1) + ok(1, sequence=6)
