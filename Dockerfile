@@ -1,21 +1,22 @@
 # docker build --tag keyclash .        podman and buildah take it too; where a package index of your own is to be used:
 # docker build --tag keyclash --secret id=pip,src=$HOME/.config/pip/pip.conf .
 # It runs as a user without a name and needs no writable file system: docker run --read-only ...
-ARG PYTHON=3.11-slim-bookworm
+ARG PYTHON=3.11
 
-FROM python:${PYTHON} AS build
+# The one with a C compiler.
+FROM python:${PYTHON}-bookworm AS build
 WORKDIR /source
 COPY requirements.lock ./
 # Every package with its hash, into a directory that has no pip of its own.
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     python -m venv --without-pip /opt/keyclash \
     && python -m pip --python /opt/keyclash install --no-cache-dir --no-deps --require-hashes --requirement requirements.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml setup.py README.md ./
 COPY proxy proxy
-RUN python -m pip --python /opt/keyclash install --no-cache-dir --no-deps --no-build-isolation --no-index . \
+RUN KEYCLASH_COMPILE=1 python -m pip --python /opt/keyclash install --no-cache-dir --no-deps --no-build-isolation --no-index . \
     && python -m pip --python /opt/keyclash uninstall --yes setuptools
 
-FROM python:${PYTHON}
+FROM python:${PYTHON}-slim-bookworm
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Keyclash" \

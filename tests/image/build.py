@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tests.image.tools import run_tool, sandbox, stand_in
+from tests.image.tools import BASE, COMPILER, run_tool, sandbox, stand_in
 
 ROOT: Final = Path(__file__).parents[2]
 BASE_IMAGE: Final = "docker.io/library/python"
+_POLICY: Final = ("--signature-policy", "policy.json")
 _STORE: Final = ("buildah", "--root", "/work/root", "--runroot", "/work/run")
 _GLIBC: Final = (17, 28, 34)  # minor versions that wheels are built for; bookworm has 2.36
 
@@ -42,19 +43,19 @@ class Image:
 
 
 def build(work: Path) -> Image:
-    """Build the image in an empty folder, on a stand-in for its base that has the same Python."""
-    python = _tag(ROOT / "Dockerfile")
-    wheels = work / "wheels"
-    _download(wheels, python.split("-")[0])
-    stand_in(work / "base")
+    """Build the image in an empty folder, on stand-ins for its bases that have the same Python."""
+    python = _python(ROOT / "Dockerfile")
+    _download(work / "wheels", python)
     (work / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
     (work / "registries.conf").write_text('unqualified-search-registries = ["docker.io"]\n')
     (work / "pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheels\n")
     (work / "Base").write_text("FROM scratch\nCOPY . /\nENV PATH=/usr/local/bin:/usr/bin:/bin\n")
-    policy = ("--signature-policy", "policy.json")
-    _buildah(work, "build", *policy, "--tag", f"{BASE_IMAGE}:{python}", "--file", "Base", "base")
+    for bundle, variant in ((BASE, "slim-bookworm"), (COMPILER, "bookworm")):
+        stand_in(bundle, work / variant)
+        tag = f"{BASE_IMAGE}:{python}-{variant}"
+        _buildah(work, "build", *_POLICY, "--tag", tag, "--file", "Base", variant)
     _buildah(
-        *(work, "build", *policy, "--format", "docker", "--pull-never", "--secret", "id=pip,src=pip.conf"),
+        *(work, "build", *_POLICY, "--format", "docker", "--pull-never", "--secret", "id=pip,src=pip.conf"),
         *("--volume", "/work/wheels:/wheels:ro", "--build-arg", "VERSION=1.2.3", "--tag", "keyclash"),
         *("--output", "type=local,dest=/work/image", "/source"),
     )
@@ -66,7 +67,7 @@ def _buildah(work: Path, *arguments: str) -> str:
     return run_tool(work, ROOT, *_STORE, *arguments)
 
 
-def _tag(dockerfile: Path) -> str:
+def _python(dockerfile: Path) -> str:
     found = re.search(r"^ARG PYTHON=(\S+)$", dockerfile.read_text(), re.MULTILINE)
     assert found is not None
     return found[1]

@@ -12,6 +12,8 @@ import pytest
 
 from tests.image.build import ROOT, Image, build
 
+pytestmark = pytest.mark.timeout(600)  # the first test waits for the build
+
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
@@ -78,6 +80,13 @@ def test_it_holds_no_installer_and_no_tests(image: Image) -> None:
     assert {"proxy", "uvloop", "aiohttp"} <= present
     assert not present & {"pip", "setuptools", "tests"}
     assert not (image.root / "source").exists()
+
+
+def test_what_every_packet_passes_through_is_compiled(image: Image) -> None:
+    program = (
+        "from proxy.net import pump; from proxy.session import fast_lane; print(pump.__file__, fast_lane.__file__)"
+    )
+    assert _run(image, "python", "-c", program).stdout.count(".so") == 2
 
 
 def test_it_says_what_it_is(image: Image) -> None:

@@ -38,13 +38,15 @@ BASE: Final = Bundle(
     ),
 )
 """What the Dockerfile uses of `python:3.11-slim-bookworm`: the same Debian with the same Python."""
+COMPILER: Final = Bundle("image-compiler", SUITE, (*BASE.packages, "gcc", "libc6-dev", "python3-dev"))
+"""The same of `python:3.11-bookworm`."""
 
 _SYSTEM: Final = ("usr", "bin", "lib", "lib64")
 
 
 def fetch_all() -> None:
     """Put everything into the cache."""
-    for bundle in (TOOLS, BASE):
+    for bundle in (TOOLS, BASE, COMPILER):
         print(f"{bundle.name} {fetch(bundle).path}")
 
 
@@ -82,9 +84,9 @@ def run_tool(work: Path, source: Path, *command: str) -> str:
     return done.stdout
 
 
-def stand_in(folder: Path) -> None:
-    """Fill a folder with the root file system that stands for the base image, laid out as that one is."""
-    shutil.copytree(fetch(BASE).path, folder, symlinks=True, ignore=shutil.ignore_patterns("VERSION"))
+def stand_in(bundle: Bundle, folder: Path) -> None:
+    """Fill a folder with the root file system that stands for a base image, laid out as that one is."""
+    shutil.copytree(fetch(bundle).path, folder, symlinks=True, ignore=shutil.ignore_patterns("VERSION"))
     (folder / "usr/local/bin").mkdir(parents=True, exist_ok=True)
     (folder / "usr/local/bin/python").symlink_to("/usr/bin/python3")
 
