@@ -4,7 +4,7 @@ A payload of exactly 16 MiB - 1 bytes continues in the next packet, and ends wit
 Source: MySQL Internals, "Protocol Basics: MySQL Packets".
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from proxy.wire.errors import ProtocolError
 
@@ -24,8 +24,11 @@ def frame(payload: bytes, sequence: int) -> bytes:
     return frame_pieces((payload,), sequence)
 
 
-def frame_pieces(pieces: Iterable[bytes], sequence: int) -> bytes:
+def frame_pieces(pieces: Sequence[bytes], sequence: int) -> bytes:
     """Frame a payload that comes in pieces; large ones are copied only once, which takes some 5 ms for 16 MiB."""
+    size = sum(map(len, pieces))
+    if size < MAX_PAYLOAD:
+        return b"".join((size.to_bytes(3, "little"), bytes((sequence & 0xFF,)), *pieces))
     packets: list[bytes | memoryview] = []
     payload: list[bytes | memoryview] = []
     room = MAX_PAYLOAD
