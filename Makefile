@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	command -v $$python >/dev/null 2>&1 \
 	&& $$python -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' && echo $$python && break; done)
 
-.PHONY: help install compile wheel demo image image-test compose monitoring abuse test races causes bounds matrix diff check audit bench format lock clean
+.PHONY: help install compile wheel demo image image-test compose monitoring abuse test soak races causes bounds matrix diff check audit bench format lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo "make races     let eight clients race, RACE_SECONDS=30 for each action on each server"
 	@echo "make causes    produce every cause of conflicts CAUSES=100 times on each server, and follow what is suggested"
 	@echo "make bounds    record BOUNDS=1000000 conflicts on a tenth as many keys, and print memory and series"
+	@echo "make soak      for SOAK_SECONDS=600 reload, kill, restart and replace around 200 clients that write"
 	@echo "make check     linters, formatting, types and the import contract only"
 	@echo "make audit     ask for known faults of the pinned packages"
 	@echo "make bench     measure the proxy beside others; BENCH=--quick takes two minutes, BENCH=--help tells the rest"
@@ -95,6 +96,11 @@ abuse: $(DEVELOPMENT)
 matrix: $(DEVELOPMENT)
 	$(BIN)/python -m tests.servers fetch
 	MATRIX=full $(BIN)/python -m pytest --timeout=600 tests/matrix
+
+SOAK_SECONDS ?= 600
+soak: $(DEVELOPMENT)
+	$(BIN)/python -m tests.servers fetch
+	$(BIN)/python -m tests.soak --seconds $(SOAK_SECONDS)
 
 RACE_SECONDS ?= 30
 races: $(DEVELOPMENT)

@@ -24,6 +24,8 @@ class Channel:
 
     def send(self, message: object) -> None:
         """Send a message; it is lost if the other end is gone."""
+        if self._writer.is_closing():
+            return
         data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
         self._writer.write(len(data).to_bytes(_HEADER, "big") + data)
 
