@@ -12,7 +12,7 @@ In this order, the first that is proven is the cause:
 What is seen in no whole (a prefix of a large statement, another table's key met by a trigger) stays unknown.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, NamedTuple
@@ -217,23 +217,24 @@ class Judge:
             return Cause.UNKNOWN
         if self._was_in_conflict(case):
             return Cause.EXISTING
-        other = self._other(case)
-        if other is not None and other.session != attempt.session and self._was_close(case, other.at):
-            return Cause.RACE
+        seen = self._sees_all and case.now - self._since > CLOSE
+        for other in self._others(case):
+            if other.session != attempt.session and self._was_close(case, other.at):
+                return Cause.RACE
+            seen = True
         if _has_looked(case):
             return Cause.RACE
-        seen = other is not None or (self._sees_all and case.now - self._since > CLOSE)
         return Cause.EXISTING if seen and attempt.whole else Cause.UNKNOWN
 
     def _was_close(self, case: _Case, at: float) -> bool:
         apart = abs(case.attempt.started - at)
         return apart < CLOSE or (apart < TRANSACTION and case.now - case.attempt.started >= LOCK_WAIT)
 
-    def _other(self, case: _Case) -> Sent | None:
-        """Find the last insert of the same entry into the same table but for the attempt itself."""
+    def _others(self, case: _Case) -> Iterator[Sent]:
+        """Find the recent inserts of the same entry into the same table but for the attempt itself."""
         attempt, entry, text = case.attempt, case.conflict.entry, bare(case.attempt.text)
         if entry is None:
-            return None
+            return
         parts = sorted(entry.split("-"), key=len, reverse=True)[:MOST_PARTS]
         found = self._insertions.recent([part.encode("utf-8", "surrogateescape") for part in parts if part])
         for recent in islice(found, EXAMINED):
@@ -244,8 +245,7 @@ class Judge:
                 and mentions(recent.text, recent.parameters, entry)
                 and self._offers(case, recent, entry)
             ):
-                return recent.sent
-        return None
+                yield recent.sent
 
     def _offers(self, case: _Case, recent: Recent, entry: str) -> bool:
         table = case.conflict.table

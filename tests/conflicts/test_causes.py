@@ -120,6 +120,14 @@ def test_another_entry_at_the_same_time_is_none(scene: Scene) -> None:
     assert scene.meet(scene.send(scene.other, insert())) is Cause.EXISTING
 
 
+def test_the_same_entry_at_the_same_time_behind_one_of_long_ago(scene: Scene) -> None:
+    text = "INSERT INTO users (email, name) VALUES (?, ?)"
+    scene.send(scene.other, insert(name="of another schema"))
+    scene.clock.now += 5
+    scene.send(scene.one, text, b"\0\x11alice@example.org\x03one")
+    assert scene.meet(scene.send(scene.other, text, b"\0\x11alice@example.org\x05other")) is Cause.RACE
+
+
 def test_another_table_at_the_same_time_is_none(scene: Scene) -> None:
     scene.send(scene.one, f"INSERT INTO logs (email) VALUES ('{ALICE}')")
     assert scene.meet(scene.send(scene.other, insert())) is Cause.EXISTING
