@@ -20,6 +20,7 @@ from proxy.conflicts.insertions import bare
 from proxy.rules.match import rule_for_insert
 from proxy.session.auth import AuthRelay
 from proxy.session.batch import Batch, first_ruled, may_be_several, may_hold
+from proxy.session.beginnings import Beginnings, Way
 from proxy.session.client_stream import ClientStream, Pass
 from proxy.session.command import HEAD, Command, Stage, Statement, is_alone
 from proxy.session.fast_lane import FastLane, plain_starts
@@ -56,6 +57,7 @@ _TAIL: Final = 1 << 16
 _AUTOCOMMIT: Final = cap.STATUS_AUTOCOMMIT
 _IN_TRANS: Final = cap.STATUS_IN_TRANS
 _CURSOR: Final = cap.STATUS_CURSOR_EXISTS | cap.STATUS_LAST_ROW_SENT
+_SEMICOLON: Final = ord(";")
 _NO_HEAD: Final = Head("other", None, None)
 _EXECUTES: Final = frozenset({commands.STMT_EXECUTE, commands.STMT_BULK_EXECUTE})
 _ON_STATEMENTS: Final = _EXECUTES | {
@@ -103,6 +105,7 @@ class CommandPhase:
         "_agreed",
         "_auth",
         "_batch_limit",
+        "_beginnings",
         "_changing",
         "_clock",
         "_continued",
@@ -159,6 +162,7 @@ class CommandPhase:
         who = Who(agreed.greeting.thread_id, login.user, settings.client_address)
         self._trail = Trail(settings.recorder.insertions, self._query_attributes)
         self._keep = self._trail.commands.append
+        self._beginnings = Beginnings(self._way_of)
         self.lane = FastLane(
             self,
             settings.counters,
@@ -268,8 +272,24 @@ class CommandPhase:
         if not self._pending:
             self._tracker.status = lane.status
         if lane.command:
-            self._expect(Command(lane.command[HEADER], lane.command, HEADER, lane.started))
+            command = Command(lane.command[HEADER], lane.command, HEADER, lane.started)
             lane.command = b""
+            self._expect(command)
+            if command.code == commands.QUERY:
+                self._take_up(command)
+
+    def _take_up(self, command: Command) -> None:
+        """Go on with a text that the fast lane has sent: a rule may answer a conflict with a second statement."""
+        payload = command.payload
+        at = self._text_offset(payload)
+        if payload[at : at + 3].lower() != b"ins":
+            return
+        text = payload[at:]
+        statement = self._statement_of(payload[:at], text, head(text[:HEAD]))
+        if statement.candidates:
+            self._from_client.hold()
+            command.alone = is_alone(self._tracker.status)
+            self._resolver.watch(command, statement)
 
     def _release(self) -> None:
         """Read on what the client has sent meanwhile, if nothing stands in its way any more."""
@@ -279,16 +299,38 @@ class CommandPhase:
             self._from_client.release()
 
     def tell_insert(self, data: bytes, at: float) -> bool:
-        """Tell of an INSERT that no rules are for, a chunk that is one whole command; False: rules may be for it."""
-        code = data[HEADER]
-        if code == commands.QUERY:
-            if self._is_ruled(code, data, 0):
+        """Tell of an INSERT, a chunk that is one whole command, that goes as it is; False: it must be read first."""
+        if data[HEADER] == commands.QUERY:
+            begins = HEADER + (3 if self._query_attributes else 1)
+            if not self._goes_as_it_is(data, begins):
                 return False
-            self._trail.sent(data[self._text_offset(data[HEADER : HEADER + HEAD]) + HEADER :], at)
+            self._trail.sent(data[begins:], at)
         else:
             found = self.lane.inserts[data[HEADER + 1 : HEADER + 5]]
             self._trail.executed(found, data, at)
         return True
+
+    def _goes_as_it_is(self, data: bytes, begins: int) -> bool:
+        """Tell whether an INSERT, a text that begins there, is sent as it came, and nothing of its reply is kept."""
+        rules = self._settings.rules()
+        if not rules.rules:
+            return True
+        if self.lane.several and _SEMICOLON in data:
+            return not self._is_ruled(commands.QUERY, data, 0)
+        way = self._beginnings.way_of(data, begins, rules, self._variables.schema)
+        if way is not Way.WATCHED:
+            return way is Way.PLAIN
+        return len(data) <= self._statement_limit and not self._may_return(data)
+
+    def _way_of(self, start: Head, schema: str | None) -> Way:
+        candidates = self._resolver.candidates(start, schema)
+        if not candidates:
+            return Way.PLAIN
+        return Way.READ if rule_for_insert(candidates) is not None else Way.WATCHED
+
+    def _may_return(self, text: bytes) -> bool:
+        """Tell whether rows may be the reply to an INSERT, which begins before the server has met a duplicate."""
+        return self._dialect.mariadb and b"returning" in text[-_TAIL:].lower()
 
     # ----------------------------------------------------------------------------------------------------------------
     # The client's packets
@@ -548,8 +590,7 @@ class CommandPhase:
         schema = self._variables.schema
         candidates = self._resolver.candidates(start, schema)
         lexing, definite = self._variables.lexing(), not self._temporary
-        returning = self._dialect.mariadb and b"returning" in text[-_TAIL:].lower()
-        return Statement(prefix, text, start, schema, candidates, lexing, definite, returning)
+        return Statement(prefix, text, start, schema, candidates, lexing, definite, self._may_return(text))
 
     def _insert_in_batch(self, text: bytes) -> Statement | None:
         """Give the statement of a multi-statement text that stands here, if it is an INSERT that rules are for."""
@@ -788,6 +829,7 @@ class CommandPhase:
         self._login = login = self._changing
         self._settings.users.take(login.user)
         self._resolver.changed_user(login.user)
+        self._beginnings.forget()
         self._forget_statements()
         self._variables = Variables(self._dialect.mariadb, login.database, login.charset, self._tracker.status)
 

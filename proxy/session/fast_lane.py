@@ -32,7 +32,7 @@ class General(Protocol):
     """What the fast lane asks of the general path, as `CommandPhase` has it."""
 
     def tell_insert(self, data: bytes, at: float) -> bool:
-        """Tell of an INSERT, a chunk that is one whole command, that no rules are for; False: rules are for it."""
+        """Tell of an INSERT, a chunk that is one whole command, that goes as it is; False: it must be read first."""
 
 
 class FastLane:

@@ -157,10 +157,14 @@ class Resolver:
             return ()
         return self._rules().candidates(head.schema or schema, head.table, self._who.user)
 
-    def first_text(self, command: Command, statement: Statement) -> bytes | Pause:
-        """Give the text that is sent in the first place: the client's own, or a rule's with ``when: always``."""
+    def watch(self, command: Command, statement: Statement) -> None:
+        """Let a rule answer a conflict that a statement meets which is sent as it came."""
         command.statement = statement
         command.stage = Stage.WATCHED
+
+    def first_text(self, command: Command, statement: Statement) -> bytes | Pause:
+        """Give the text that is sent in the first place: the client's own, or a rule's with ``when: always``."""
+        self.watch(command, statement)
         rule = rule_for_insert(statement.candidates)
         if rule is None or rule.dry_run or isinstance(self._definition(statement), Wait):
             return statement.text
