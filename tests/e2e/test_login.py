@@ -4,6 +4,7 @@ import hashlib
 import ssl
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pymysql
 import pytest
@@ -12,6 +13,7 @@ from proxy.config import BackendTls, BackendTlsMode
 from tests.e2e.raw import CHANGE_USER, INIT_DB, QUERY, command, framed
 from tests.e2e.running import Proxy, in_front_of, proxied, transport
 from tests.e2e.users import rows
+from tests.raw import PLUGIN_AUTH, USUAL
 from tests.servers.accounts import Account, AccountMaker
 from tests.servers.launch import Server
 
@@ -90,6 +92,27 @@ class TestMatrix:
         assert refusal(towards.as_server, **login) == error
         login["password"] = ""
         assert refusal(towards.as_server, **login) == refusal(towards.server, **login)
+
+    @pytest.mark.parametrize("server", ["mariadb"], indirect=True)  # MySQL refuses it: 1251
+    def test_a_client_that_knows_of_no_plugins(
+        self, towards: Proxy, make_account: AccountMaker, client_tls: bool
+    ) -> None:
+        account = make_account(plugin="mysql_native_password")
+        login: dict[str, Any] = {"user": account.user, "password": account.password, "tls": client_tls}
+        through, direct = (
+            towards.raw(USUAL & ~PLUGIN_AUTH, **login),
+            towards.raw_directly(USUAL & ~PLUGIN_AUTH, **login),
+        )
+        assert through.query("SELECT 1") == direct.query("SELECT 1")
+
+    @pytest.mark.parametrize("server", ["mysql"], indirect=True)
+    def test_a_client_that_knows_of_no_plugins_is_refused(self, towards: Proxy, client_tls: bool) -> None:
+        refusals = []
+        for log_in_raw in towards.raw, towards.raw_directly:
+            with pytest.raises(ConnectionError) as caught:
+                log_in_raw(USUAL & ~PLUGIN_AUTH, tls=client_tls)
+            refusals.append(caught.value.args)
+        assert refusals[0] == refusals[1]
 
     def test_a_database_that_does_not_exist(self, towards: Proxy, make_account: AccountMaker, client_tls: bool) -> None:
         account = make_account(grants="SELECT ON mysql.*")
