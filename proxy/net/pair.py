@@ -18,7 +18,7 @@ from proxy.net.driven import DrivenSession
 from proxy.net.gate import Turns
 from proxy.net.proxy_header import proxy_header
 from proxy.net.pump import Pump
-from proxy.net.readers import BulkReader, LoginReader, UnexpectedProxyHeaderError
+from proxy.net.readers import BulkReader, EncryptedBulkReader, LoginReader, Reader, UnexpectedProxyHeaderError
 from proxy.net.side import Hold, Side, describe, discard
 
 _log = structlog.get_logger(__name__)
@@ -151,8 +151,8 @@ class Pair:
         self._greeted: asyncio.Future[None] = self._loop.create_future()
         self._session = open_session(self, client.address)
         reader = LoginReader(self._client, self._session.client_data)
-        self._client_reader: LoginReader | BulkReader = reader
-        self._backend_reader = BulkReader(self._backend, self._backend_greets, self._backend_connected)
+        self._client_reader: Reader = reader
+        self._backend_reader: Reader = BulkReader(self._backend, self._backend_greets, self._backend_connected)
         transport.set_protocol(reader)
         self._client.attach(transport, limits.write_buffer)
         self._client.hold(Hold.CONNECTING)
@@ -349,10 +349,12 @@ class Pair:
         self.close()
 
     def _switch_to_bulk(self) -> None:
-        if self._closing or isinstance(self._client_reader, BulkReader):
+        if self._closing or not isinstance(self._client_reader, LoginReader):
             return
         begun = self._client_reader.take()
-        self._client_reader = reader = BulkReader(self._client, discard)
+        reader: BulkReader | EncryptedBulkReader
+        reader = (EncryptedBulkReader if self._client.encrypted else BulkReader)(self._client, discard)
+        self._client_reader = reader
         self._client.set_reader(reader)
         to_client = self._drive(self._client, reader) or self.to_client
         to_backend = self._drive(self._backend, self._backend_reader) or self.to_backend
@@ -361,10 +363,10 @@ class Pair:
         if self._awaited is None:
             self._backend_reader.feed_to(from_backend)
         if begun:
-            reader.data_received(begun)
+            reader.hand_on(begun)
         self._client.release(Hold.SWITCHING)
 
-    def _drive(self, side: Side, reader: BulkReader) -> Callable[[bytes], None] | None:
+    def _drive(self, side: Side, reader: Reader) -> Callable[[bytes], None] | None:
         """Let the pump drive a side, if it can; return where to write then."""
         return side.move_to(self._pump, reader, self._settings.limits.write_buffer) if self._pump is not None else None
 
@@ -393,9 +395,10 @@ class Pair:
             reader.release()
 
     async def _backend_handshake(self, transport: asyncio.Transport, tls: BackendTlsContext, backend: Backend) -> None:
+        self._backend_reader = reader = EncryptedBulkReader(self._backend, self._backend_reader.feed)
         handshake = self._loop.start_tls(
             transport,
-            self._backend_reader,
+            reader,
             tls.context,
             server_hostname=tls.name_of(backend.endpoint),
             ssl_handshake_timeout=self._settings.limits.connect_timeout,

@@ -9,6 +9,7 @@ The part of the reply that the next packet belongs to decides what it means::
     FIRST ──► OK, ERR ─────────────────────────────► END (or FIRST again, while MORE_RESULTS)
       │  └──► LOCAL INFILE ──► FIRST
       └─────► DEFINITIONS ──► [EOF] ──► ROWS ──► EOF, OK, ERR ──► END (or FIRST again)
+    FIELDS ──► (definitions) ──► EOF, OK, ERR ──► END
     PREPARED ──► OK ──► DEFINITIONS ──► [EOF] ──► DEFINITIONS ──► [EOF] ──► END
     LOGIN ──► (auth packets) ──► OK, ERR ──► END
 
@@ -39,6 +40,7 @@ class Part(Enum):
     DEFINITIONS = auto()
     DEFINITIONS_END = auto()
     ROWS = auto()
+    FIELDS = auto()
     PREPARED = auto()
     SINGLE = auto()
     LOGIN = auto()
@@ -58,7 +60,7 @@ _START = {
     Shape.SINGLE: Part.SINGLE,
     Shape.RESULTS: Part.FIRST,
     Shape.PREPARED: Part.PREPARED,
-    Shape.FIELDS: Part.ROWS,
+    Shape.FIELDS: Part.FIELDS,
     Shape.ROWS: Part.ROWS,
     Shape.LOGIN: Part.LOGIN,
     Shape.RAW: Part.IDLE,
@@ -173,6 +175,8 @@ class ReplyTracker:
                 return self._first(payload)
             case Part.ROWS:
                 return self._result_end(payload)
+            case Part.FIELDS:
+                return self._fields(payload)
             case Part.SINGLE:
                 return self._single(payload)
             case Part.PREPARED:
@@ -269,6 +273,12 @@ class ReplyTracker:
             return self._ok(payload)
         more, self._more = self._more, 0
         return self._end_of_result(eof_status(payload) | more)
+
+    def _fields(self, payload: bytes) -> Event:
+        # MariaDB answers with a bare OK where a session has no schema (measured on 10.11, after a COM_CHANGE_USER)
+        if payload[0] == OK:
+            return self._ok(payload)
+        return self._result_end(payload) if payload[0] == EOF else Event.PART
 
     def _single(self, payload: bytes) -> Event:
         first = payload[0]

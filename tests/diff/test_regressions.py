@@ -4,11 +4,11 @@ import pytest
 
 from tests import raw
 from tests.diff.commands import Execute, OnStatement, Prepare, Query, Raw
-from tests.diff.conversation import Batch, Conversation, Last, Profile, Step, Upload
+from tests.diff.conversation import Batch, ChangeUser, Conversation, Last, Profile, Step, Upload
 from tests.diff.recorder import Recorder
 
 ONE = Batch((Query(b"SELECT 1"),))
-LONG_DATA, CLOSE, UNKNOWN = 0x18, 0x19, 0x7F
+FIELD_LIST, LONG_DATA, CLOSE, UNKNOWN = 0x04, 0x18, 0x19, 0x7F
 
 
 def check(recorder: Recorder, *steps: Step, flags: int = 0, backend_cuts: tuple[int, ...] = ()) -> None:
@@ -57,3 +57,11 @@ def test_reports_of_progress_come_through(recorder: Recorder) -> None:
     steps = Batch((Query(b"SET progress_report_time = 1"),)), Upload(slowly, (b"1\n2\n",)), ONE
     difference = recorder.run(Conversation(Profile(raw.LOCAL_FILES, raw.MARIADB_PROGRESS), steps))
     assert difference is None, str(difference)
+
+
+def test_fields_of_a_table_in_no_schema(recorder: Recorder) -> None:
+    """MariaDB says OK to that, after a large result and a change of the user."""
+    large = Query(
+        b"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT REPEAT('x', 65530) FROM n"
+    )
+    check(recorder, Batch((large,)), ChangeUser(), Batch((Raw(FIELD_LIST, b"t\0"),)))

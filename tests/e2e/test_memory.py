@@ -21,8 +21,7 @@ BLOCK = bytes(range(0x80, 0x100)) * 8192  # no quotes, no backslashes
 DATA = BLOCK * (SIZE // len(BLOCK))
 TABLE = "CREATE TABLE users (email INT PRIMARY KEY AUTO_INCREMENT, v LONGBLOB) ENGINE=MyISAM"
 
-# What the proxy may grow by. OpenSSL and the event loop keep more copies of what they encrypt.
-PLAIN, TLS = 4 * MIB, 6 * MIB
+ALLOWED = 4 * MIB  # that the proxy may grow by
 # A reply's packet is compressed as a whole up to 1 MiB.
 COMPRESSED = 8 * MIB
 
@@ -64,14 +63,8 @@ def assert_stored(server: Server, schema: str, times: int) -> None:
     assert found == [(SIZE, hashlib.sha256(DATA).hexdigest())] * times
 
 
-@pytest.mark.parametrize(
-    ("tls", "ruled", "allowed"),
-    [(False, False, PLAIN), (False, True, PLAIN), (True, False, TLS)],
-    ids=["", "ruled", "tls"],
-)
-def test_64_mib_up_and_64_mib_down(
-    server: Server, large: str, tmp_path: Path, tls: bool, ruled: bool, allowed: int
-) -> None:
+@pytest.mark.parametrize(("tls", "ruled"), [(False, False), (False, True), (True, False)], ids=["", "ruled", "tls"])
+def test_64_mib_up_and_64_mib_down(server: Server, large: str, tmp_path: Path, tls: bool, ruled: bool) -> None:
     """A statement that is larger than what a rule may read is passed on unread."""
     rules = tmp_path / "rules.yaml"
     for_users = rule("large", f"{large}.users", "action: ignore").replace("ux_email", "PRIMARY")
@@ -88,7 +81,7 @@ def test_64_mib_up_and_64_mib_down(
             way(client, f"{large}.users".encode())
             grown[way.__name__] = proxy.peak() - before
     assert_stored(server, large, times=2)
-    assert max(grown.values()) < allowed, grown
+    assert max(grown.values()) < ALLOWED, grown
 
 
 def test_64_mib_compressed(server: Server, large: str, tmp_path: Path) -> None:

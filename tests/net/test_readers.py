@@ -1,6 +1,6 @@
 import pytest
 
-from proxy.net.readers import LoginReader
+from proxy.net.readers import EncryptedBulkReader, LoginReader
 from proxy.net.side import Side
 from tests.net.doubles import packet
 
@@ -59,3 +59,17 @@ def test_a_reader_that_holds_delivers_nothing_until_released() -> None:
     assert b"".join(watched.delivered) == b"".join(PACKETS[:3])
     watched.receive(b"".join(PACKETS[3:]))
     assert watched.delivered == PIECES
+
+
+def test_what_is_decrypted_is_handed_on_before_the_next_session_s() -> None:
+    delivered: list[bytes] = []
+    faults: list[Exception] = []
+    side = Side(lambda _reason: None, lambda: False, faults.append)
+    first, second = (EncryptedBulkReader(side, delivered.append) for _ in range(2))
+    for reader, data in (first, b"one"), (second, b"other"), (first, b"more"):
+        reader.get_buffer(-1)[: len(data)] = data
+        reader.buffer_updated(len(data))
+    assert delivered == [b"one", b"other", b"more"]
+    first.feed_to(lambda data: delivered.remove(data))
+    first.buffer_updated(100)
+    assert [type(fault) for fault in faults] == [ValueError]

@@ -273,6 +273,7 @@ def test_fetch(terms: Terms, status: int) -> None:
 def test_field_list(terms: Terms) -> None:
     ends(terms, commands.FIELD_LIST, [DEFINITION, DEFINITION, terms.end()])
     ends(terms, commands.FIELD_LIST, [terms.end()])
+    ends(terms, commands.FIELD_LIST, [ok()])
     ends(terms, commands.FIELD_LIST, [error(1146, "Table 'a.b' doesn't exist", "42S02")])
 
 
