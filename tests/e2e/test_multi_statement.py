@@ -178,3 +178,15 @@ def test_a_large_text(proxy: Proxy, users: str, look: Connection[Cursor], tmp_pa
     number = (128 << 10) // (len(A) + 1)
     found = split(client.ask_bytes(framed(bytes((QUERY,)) + ";".join([A] * number).encode())))
     assert [payload[0] for _, payload in found] == [0] * number
+
+
+@pytest.mark.parametrize("compress", [False, True], ids=["plain", "compressed"])
+def test_by_the_servers_own_client(
+    proxy: Proxy, users: str, look: Connection[Cursor], tmp_path: Path, compress: bool
+) -> None:
+    proxy.use_rules(rules_from(rule("signup", f"{users}.users", ACTIONS["update"]), tmp_path))
+    begin(look)
+    text = f"delimiter //\nSELECT 1;{A};SELECT 2;{B};SELECT 3//"
+    done = proxy.run_cli(text, *["--compress"] * compress, tls=False, database=users)
+    assert (done.returncode, done.stdout) == (0, "1\n2\n3\n"), done.stderr
+    assert [row[3] for row in rows(look)] == [2, 2]

@@ -180,3 +180,24 @@ def test_it_passes_on_what_its_phase_asks_for() -> None:
         talk.client_says(command(0x01))
         talk.backend_hears(command(0x01))
         assert talk.phase.quitting
+
+
+@pytest.mark.parametrize(("client", "backend"), BOTH_SIDES)
+def test_a_conflict_in_a_multi_statement_text(client: Algorithm, backend: Algorithm) -> None:
+    more = cap.STATUS_AUTOCOMMIT | cap.STATUS_MORE_RESULTS
+
+    @cut_everywhere
+    def run(delivery: Delivery) -> None:
+        in_force = rule("ignore")
+        with compressed(delivery, client, backend, in_force) as talk:
+            talk.client_says(query(f"SELECT 1;{INSERT};SELECT 2"))
+            talk.backend_hears(query(f"SELECT 1;{INSERT};SELECT 2"))
+            talk.backend_says(result((b"1",), status=more) + duplicate("a@x", KEY, sequence=6))
+            talk.backend_hears(query(f"{statement(in_force)};SELECT 2"))
+            talk.backend_says(ok(0, 3, status=more) + result((b"2",), sequence=2))
+            talk.client_hears(
+                result((b"1",), status=more) + ok(0, 3, status=more, sequence=6) + result((b"2",), sequence=7)
+            )
+            assert [conflict.outcome for conflict in talk.recorder.conflicts] == ["kept"]
+
+    run()
