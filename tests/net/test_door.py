@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from proxy.config import Network, ProxyProtocolVersion, UnixAddress
+from proxy.net.gate import TOO_MANY
 from tests.net.doubles import GREETING, Peer, ScriptedSession, Stage, backend, limits, packet, stage
 
 EVERYWHERE: tuple[Network, ...] = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("127.0.0.0/8"))
@@ -53,6 +54,18 @@ async def test_a_header_byte_by_byte() -> None:
             await asyncio.sleep(0)
         assert await client.read(len(GREETING)) == GREETING
         assert running.sessions[0].address == "203.0.113.7:40000"
+
+
+async def test_limits_are_for_the_host_that_the_header_tells() -> None:
+    async with (
+        backend() as server,
+        stage(server.address, limits(sessions_per_host=1), networks=EVERYWHERE) as running,
+    ):
+        await announced(running, V1)
+        again = await running.connect()
+        again.send(V1)
+        assert await again.rest() == TOO_MANY
+        await announced(running, V1.replace(b"203.0.113.7", b"203.0.113.8"))
 
 
 async def test_nobody_speaks_before_the_header() -> None:
