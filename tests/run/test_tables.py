@@ -2,19 +2,21 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from proxy.config import Address, BackendTls, BackendTlsMode, ConfigError, Lookup, ProxyConfig
 from proxy.conflicts.causes import KeyFacts
+from proxy.lookup.cache import TableCache
 from proxy.rules.match import RuleSet
 from proxy.rules.rule import Action, Rule, TablePattern
 from proxy.rules.table import Absence, Missing, Table
 from proxy.run.supervisor import serve
-from proxy.run.tables import exact_tables, key_facts
+from proxy.run.tables import exact_tables, key_facts, told_of_ddl
 from tests.advice.evidence import USERS
 from tests.servers.accounts import AccountMaker
 
@@ -104,3 +106,29 @@ def test_facts_of_keys() -> None:
     assert facts("shop", "gone", "PRIMARY") is None
     assert facts("shop", "other", "PRIMARY") is None
     assert facts(None, "users", "PRIMARY") is None
+
+
+def test_ddl_is_told_elsewhere_too() -> None:
+    class Cache:
+        def __init__(self) -> None:
+            self.forgotten: list[tuple[str | None, str | None]] = []
+
+        def forget(self, schema: str | None = None, table: str | None = None) -> None:
+            self.forgotten.append((schema, table))
+
+        def peek(self, schema: str, table: str) -> Table | Missing | None:
+            return USERS
+
+        def request(self, schema: str, table: str, done: Callable[[], None]) -> None:
+            done()
+
+    cache, told, done = Cache(), list[tuple[str | None, str | None]](), list[bool]()
+    shared = told_of_ddl(cast(TableCache, cache), lambda schema, table: told.append((schema, table)))
+    assert shared is not None
+    shared.forget("shop", "users")
+    shared.forget()
+    assert cache.forgotten == told == [("shop", "users"), (None, None)]
+    assert shared.peek("shop", "users") is USERS
+    shared.request("shop", "users", lambda: done.append(True))
+    assert done == [True]
+    assert told_of_ddl(None, lambda schema, table: None) is None

@@ -154,6 +154,16 @@ async def test_no_connection_is_lost_with_a_worker(running: Running) -> None:
     assert other in pids(running)
 
 
+async def test_clients_wait_while_there_is_no_worker(running: Running) -> None:
+    for pid in pids(running):
+        os.kill(pid, signal.SIGKILL)
+    clients = await asyncio.gather(*[connect(running) for _ in range(4)])
+    for client in clients:
+        await asyncio.to_thread(client.ping, reconnect=False)
+    await until(running, "keyclash_worker_restarts_total 2.0")
+    await close(*clients)
+
+
 async def test_a_worker_that_is_stuck_is_not_waited_for(running: Running) -> None:
     stopped, _ = pids(running)
     os.kill(stopped, signal.SIGSTOP)

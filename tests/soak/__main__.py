@@ -17,7 +17,9 @@ def main() -> None:
     parser.add_argument("--server", choices=("mysql", "mariadb"), default="mysql")
     chosen = parser.parse_args()
     plan = Plan(chosen.seconds, chosen.connections, warm=min(60.0, chosen.seconds / 4), kill_every=20.0)
-    with running(chosen.server) as server, tempfile.TemporaryDirectory(prefix="keyclash-soak-") as folder:
+    # More than a server usually allows.
+    options = [f"--max-connections={2 * chosen.connections + 50}"]
+    with running(chosen.server, options) as server, tempfile.TemporaryDirectory(prefix="keyclash-soak-") as folder:
         report = asyncio.run(soak(server, Path(folder), plan, tell=lambda text: print(text, flush=True)))
     print(report)
     failures = list(report.failures())
