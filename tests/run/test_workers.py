@@ -18,7 +18,16 @@ import pytest_asyncio
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
-from proxy.config import Address, ClientTls, ClientTlsMode, ConfigError, ProxyConfig, load_config, parse_workers
+from proxy.config import (
+    Address,
+    ClientTls,
+    ClientTlsMode,
+    ConfigError,
+    Lookup,
+    ProxyConfig,
+    load_config,
+    parse_workers,
+)
 from proxy.rules.match import RuleSet
 from proxy.run.cores import cores
 from proxy.run.policy import StartError
@@ -26,6 +35,7 @@ from proxy.run.supervisor import Running, serve
 from proxy.run.team import Team
 from tests.e2e.users import rows, run
 from tests.run.doubles import LOCALHOST, Backend, backend
+from tests.servers.accounts import AccountMaker
 from tests.servers.launch import Server
 
 ANY_PORT = Address(LOCALHOST, 0)
@@ -237,6 +247,33 @@ async def test_all_workers_follow_the_same_rules(server: Server, database: str, 
         assert (await scrape(running, "/api/conflicts")).count('"key":"PRIMARY"') == 10
         assert rows(again[0], "SELECT COUNT(*) FROM t") == [(1,)]
         await close(*[client for client in (*clients, *again) if client.open])
+
+
+@pytest.mark.parametrize("server", ["mysql"], indirect=True)
+async def test_ddl_that_one_worker_sees_is_known_to_all(
+    server: Server, database: str, make_account: AccountMaker, tmp_path: Path
+) -> None:
+    account = make_account(grants=f"REFERENCES, TRIGGER ON {database}.*")
+    (tmp_path / "secret").write_text(account.password)
+    (tmp_path / "rules.yaml").write_text("rules:\n  - {name: one, table: t, key: ux, action: ignore}\n")
+    chosen = config(
+        Address(server.host, server.port),
+        rules=tmp_path / "rules.yaml",
+        lookup=Lookup(user=account.user, password_file=tmp_path / "secret"),
+    )
+    async with serve(chosen) as running:
+        login = {"user": server.user, "password": server.password, "database": database, "autocommit": True}
+        one, other = await connect(running, **login), await connect(running, **login)
+        assert await sessions(running) == {0: 1, 1: 1}
+        await asyncio.to_thread(run, one, "CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT, UNIQUE KEY ux (a))")
+        await asyncio.to_thread(run, one, "INSERT INTO t VALUES (1, 1, 1)")
+        await asyncio.to_thread(run, other, "INSERT INTO t (id, a, b) VALUES (2, 1, 2)")
+        await asyncio.to_thread(run, one, "ALTER TABLE t DROP KEY ux, ADD UNIQUE KEY ux (b)")
+        for _ in range(2):  # an answer comes behind what was told before it, and so does what follows from that
+            await running.crew.refresh(False)
+        await asyncio.to_thread(run, other, "INSERT INTO t (id, a, b) VALUES (3, 3, 1)")
+        assert rows(one, "SELECT * FROM t") == [(1, 1, 1)]
+        await close(one, other)
 
 
 async def test_a_file_that_a_worker_cannot_follow_changes_none(behind: Backend, tmp_path: Path) -> None:
