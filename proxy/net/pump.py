@@ -14,6 +14,7 @@ import select
 import socket
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import cython
@@ -234,10 +235,9 @@ class PumpedTransport:
             self._shut_down()
 
     def _shut_down(self) -> None:
-        try:
+        # Of a connection that is broken the reader is told behind what has arrived of it: the server's last words.
+        with suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
-        except OSError as error:
-            self._lose(error)
 
     def _error(self) -> OSError:
         number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or errno.EPIPE

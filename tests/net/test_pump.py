@@ -230,6 +230,18 @@ async def test_a_reset_is_told_with_its_reason() -> None:
         assert reader.events == ["lost: Connection reset by peer"]
 
 
+async def test_what_came_before_a_reset_arrives_though_the_own_direction_is_closed_first() -> None:
+    async with pumping() as stage:
+        transport, reader, peer = stage.connect()
+        peer.send(b"last words")
+        _reset(peer)
+        transport.write_eof()
+        assert await reader.bytes(10) == b"last words"
+        while not any(event.startswith(("lost", "eof")) for event in reader.events):
+            reader.happened.clear()
+            await reader.happened.wait()
+
+
 async def test_writing_to_a_connection_that_is_gone_tells_of_its_end() -> None:
     async with pumping() as stage:
         transport, reader, peer = stage.connect()
