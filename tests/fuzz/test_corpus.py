@@ -27,7 +27,6 @@ from tests.servers.launch import Server
 PATIENCE = 30
 ERR = 0xFF
 REFUSED = ("login_refused", "malformed", "passthrough")  # the last one is of MySQL 4.0's protocol
-OUT_OF_ORDER = b"\xff\x84\x04#08S01Got packets out of order"
 REFUSALS = (1043, 1156, 1251)  # bad handshake, packets out of order, a protocol that is too old
 
 
@@ -125,10 +124,22 @@ def masked(data: bytes) -> list[tuple[int, bytes]]:
     return packets
 
 
-def whole(data: bytes) -> list[tuple[int, bytes]]:
-    """Return masked packets, but for the last word of a server that then breaks the connection off, and it with it."""
-    packets = masked(data)
-    return packets[:-1] if packets and packets[-1][1].startswith(OUT_OF_ORDER) else packets
+def is_out_of_order(data: bytes) -> bool:
+    """Tell whether one of the packets does not begin a command."""
+    at = 0
+    while at + 4 <= len(data) and not data[at + 3]:
+        at += 4 + int.from_bytes(data[at : at + 3], "little")
+    return at + 4 <= len(data)
+
+
+def same(case: Case, direct: bytes, through: bytes) -> bool:
+    """Tell whether two sessions heard the same.
+
+    After packets out of order a server breaks the connection off, and what it has said may be lost with it, directly as
+    well as through the proxy: then one may have heard less.
+    """
+    shorter, longer = sorted((masked(direct), masked(through)), key=len)
+    return longer == shorter or (is_out_of_order(case.data) and longer[: len(shorter)] == shorter)
 
 
 def test_the_corpus_is_what_its_script_makes() -> None:
@@ -186,7 +197,7 @@ def test_malformed_packets(watched: Watched) -> None:
             assert through == b""
         else:
             assert result in ("backend_closed", "client_closed", "quit")
-            assert whole(through) == whole(direct), case
+            assert same(case, direct, through), case
         watched.assert_other_works()
     assert set(watched.results) - {"client_closed"} == {"backend_closed", "quit", "malformed"}
     watched.assert_all_ended(len(read(PACKETS)))
