@@ -213,19 +213,33 @@ class PumpedTransport:
             data = self._waiting[0]
             sent = send(self.fd, data)
             if sent < 0:
-                self._lose(self._error())
+                self._send_no_more()
                 return
             self._waiting_size -= sent
             if sent < len(data):
                 self._waiting[0] = data[sent:]
                 break
             self._waiting.popleft()
-        if self._full and self._waiting_size <= self._high_water // 4:
-            self._full = False
-            self._reader.resume_writing()
+        self._make_room()
         if not self._waiting:
             self._watch(self._events & ~_WRITE)
             self._sent()
+
+    def _send_no_more(self) -> None:
+        """Give up what waits: the connection is broken. What has arrived of it is still read, its end last."""
+        if not self._events & _READ:
+            self._lose(self._error())
+            return
+        self._ending = True
+        self._waiting.clear()
+        self._waiting_size = 0
+        self._watch(self._events & ~_WRITE)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        if self._full and self._waiting_size <= self._high_water // 4:
+            self._full = False
+            self._reader.resume_writing()
 
     def _sent(self) -> None:
         """Do what was to be done after everything had been sent."""

@@ -259,6 +259,22 @@ def _reset(peer: socket.socket) -> None:
     peer.close()
 
 
+async def test_what_came_before_a_connection_broke_is_read() -> None:
+    data = bytes(150_000)  # more than one chunk
+    async with pumping() as stage:
+        transport, reader, peer = stage.connect()
+        transport.pause_reading()
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        transport.write(b"never read, so that the peer's end is a reset")
+        await asyncio.get_running_loop().sock_sendall(peer, data)
+        peer.close()
+        transport.resume_reading()
+        while not reader.events:
+            transport.write(b"into the void")
+            await asyncio.sleep(0)
+        assert reader.received == data
+
+
 async def test_an_error_of_one_reader_is_its_own() -> None:
     async with pumping() as stage:
         transport, reader, peer = stage.connect()
