@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -35,6 +36,8 @@ QUIET: Final = 0.5
 """Seconds for which a client at rest must have been quiet to be disconnected while the proxy drains."""
 TELL_AWAY: Final = 10.0
 """Seconds between two lines about clients that were turned away because of a limit."""
+FAREWELL: Final = 10.0
+"""Seconds after which nobody is waited for: each session has sent what waited, or has been cut off, long before."""
 PATIENCE: Final = 0.5
 """The part of the time to drain after which the others are told at their next rest."""
 
@@ -147,13 +150,19 @@ class Worker:
                 await self.listener.drain(Manners(QUIET, seconds * PATIENCE))
         except TimeoutError:
             _log.warning("sessions closed that were not at rest", sessions=len(self.listener.pairs))
-            await self.listener.shut_down()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL):
+                    await self.listener.shut_down()
 
     async def close(self) -> None:
         """Close all that is left."""
         if self._idleness is not None:
             self._idleness.cancel()
-        await self.listener.close()
+        try:
+            async with asyncio.timeout(FAREWELL):
+                await self.listener.close()
+        except TimeoutError:
+            _log.error("sessions given up that do not end", sessions=len(self.listener.pairs))
         if self.tables is not None:
             await self.tables.close()
 

@@ -32,7 +32,7 @@ def config(behind: Backend, tmp_path: Path) -> Path:
     path = tmp_path / "proxy.yaml"
     path.write_text(
         f"listen: [{LOCALHOST}:0, 'unix:k.sock']\nbackend: {behind.address}\nadmin: {LOCALHOST}:0\n"
-        "client_tls: {mode: DISABLED}\nlog: {format: json}\ntake_over: next.sock\ndrain_timeout: 10s\n"
+        "client_tls: {mode: DISABLED}\nlog: {format: json, sessions: false}\ntake_over: next.sock\ndrain_timeout: 10s\n"
     )
     return path
 
