@@ -148,7 +148,7 @@ class Child:
                 told=self._outbox.take(),
                 sessions=list(worker.sessions()) if sessions else None,
                 taken=self._taker.taken,
-                open=len(worker.listener.pairs),
+                coming=len(self._tasks) + sum(len(entrance.waiting) for entrance in self._entrances),
             )
         )
 

@@ -89,7 +89,8 @@ class Report:
     """What has happened since the last report.
 
     number: of the question that it answers, if it was asked for. counters: what was counted. told: conflicts. sessions:
-    those that are open, if that was asked. taken: how many connections have come so far. open: how many are left.
+    those that are open, if that was asked. taken: how many connections have come so far. coming: how many of them
+    are no sessions yet.
     """
 
     number: int | None
@@ -97,7 +98,7 @@ class Report:
     told: list[Told]
     sessions: list[OpenSession] | None
     taken: int
-    open: int
+    coming: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,7 +257,8 @@ class Team:
         self.counters.add(report.counters)
         self.journal.add_all(report.told)
         member.sessions += report.counters.sessions
-        member.handover.counted(report.taken, report.open)
+        # A session is over for this purpose as soon as it is counted as ended, while its connections still close.
+        member.handover.counted(report.taken, member.sessions + report.coming)
         if report.sessions is not None:
             member.listed = report.sessions
         member.tripped = report.counters.tripped
