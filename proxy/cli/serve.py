@@ -11,6 +11,7 @@ from proxy.cli.check import DEFAULT_CONFIG
 from proxy.cli.files import leave
 from proxy.config import Address, ConfigError, Endpoint, Problem, ProxyConfig, parse_endpoint, parse_workers
 from proxy.run.logs import configure_logging
+from proxy.run.outlet import outlet
 from proxy.run.policy import StartError
 from proxy.run.process import run
 from proxy.run.reload import Origin
@@ -66,8 +67,9 @@ def serve(
         loaded = origin.read()
         if take_over and loaded.config.take_over is None:
             leave((Problem(str(config), 0, "take_over", "missing (expected with --take-over)"),))
-        configure_logging(loaded.config.log.level, loaded.config.log.format, sys.stderr)
-        run(loaded, origin, take_over=take_over)
+        with outlet(sys.stderr) as stream:
+            configure_logging(loaded.config.log.level, loaded.config.log.format, stream)
+            run(loaded, origin, take_over=take_over)
     except ConfigError as error:
         leave(error.problems)
     except StartError as error:

@@ -18,6 +18,7 @@ from proxy.run.handover import Taker
 from proxy.run.logs import change_level, configure_logging
 from proxy.run.loop import loop_factory
 from proxy.run.messages import Ask, Commit, Committed, Drain, Forget, Prepare, Prepared, Ready, Report, SeenDdl, Start
+from proxy.run.outlet import outlet
 from proxy.run.policy import Policy, StartError, make_policy
 from proxy.run.worker import Worker
 
@@ -172,9 +173,10 @@ async def _run(control: socket.socket, handover: socket.socket) -> None:
     except EOFError:
         return
     log = start.loaded.config.log
-    configure_logging(log.level, log.format, sys.stderr)
-    structlog.contextvars.bind_contextvars(worker=start.index)
-    await Child(channel, handover, start).run()
+    with outlet(sys.stderr) as stream:
+        configure_logging(log.level, log.format, stream)
+        structlog.contextvars.bind_contextvars(worker=start.index)
+        await Child(channel, handover, start).run()
     channel.close()
 
 

@@ -1,7 +1,7 @@
 """Where log lines go and what they look like, those of libraries that log through `logging` among them."""
 
 import logging
-from typing import TextIO
+from typing import Protocol
 
 import structlog
 from structlog.typing import EventDict, Processor
@@ -11,7 +11,20 @@ from proxy.config import LogFormat, LogLevel
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 
-def configure_logging(level: LogLevel, log_format: LogFormat, stream: TextIO) -> None:
+class Stream(Protocol):
+    """What log lines are written to."""
+
+    def write(self, text: str, /) -> object:
+        """Take text."""
+
+    def flush(self) -> None:
+        """Pass on what was taken."""
+
+    def isatty(self) -> bool:
+        """Tell whether it is a terminal."""
+
+
+def configure_logging(level: LogLevel, log_format: LogFormat, stream: Stream) -> None:
     """Send all log lines of at least a level to a stream, one line each; may be called again to change its mind.
 
     log_format: AUTO is CONSOLE on a terminal and JSON elsewhere.
