@@ -56,7 +56,7 @@ test: check
 	$(BIN)/python -m tests.image
 	$(BIN)/python -m tests.prometheus
 	$(BIN)/python -m tests.page
-	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder --cov --cov-report=term
 
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 ENGINE ?= $(firstword $(foreach engine,docker podman buildah,$(if $(shell command -v $(engine)),$(engine))))
