@@ -18,7 +18,7 @@ from tests.causes.scenes import SCENES, TABLE, Names, Play, Scene, Stage
 from tests.e2e.running import Proxy
 
 FULL = "CAUSES" in os.environ
-REPETITIONS = int(os.environ.get("CAUSES", "4"))
+REPETITIONS = int(os.environ.get("CAUSES", "3"))
 RIGHT = 0.95
 
 CASES = [

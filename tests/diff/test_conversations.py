@@ -11,7 +11,7 @@ from tests.servers.launch import Server
 SEED = 20_261_123
 
 
-@pytest.mark.parametrize(("rules", "count"), [("none", 700), ("others", 300), ("observe", 400)])
+@pytest.mark.parametrize(("rules", "count"), [("none", 400), ("others", 150), ("observe", 250)])
 def test_conversations_do_not_differ(server: Server, tmp_path: Path, rules: str, count: int) -> None:
     with recording(server, RULES[rules](tmp_path)) as recorder:
         report = campaign(recorder, count, SEED, mariadb=server.mariadb)
