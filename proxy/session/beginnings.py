@@ -26,7 +26,7 @@ class Way(Enum):
 
 
 class Beginnings:
-    """Remembers the ways of one session's INSERTs, as long as rules, schema and user are the same.
+    """Remembers the ways of one user's INSERTs in a session, as long as rules and schema are the same.
 
     Args:
         judge: finds the way of a statement that begins so, in a default schema.
@@ -39,10 +39,6 @@ class Beginnings:
         self._ways: dict[bytes, Way] = {}
         self._rules: RuleSet | None = None
         self._schema: str | None = None
-
-    def forget(self) -> None:
-        """Begin anew: the session has another user."""
-        self._ways.clear()
 
     def way_of(self, data: bytes, at: int, rules: RuleSet, schema: str | None) -> Way:
         """Find the way of an INSERT.

@@ -162,7 +162,7 @@ class CommandPhase:
         who = Who(agreed.greeting.thread_id, login.user, settings.client_address)
         self._trail = Trail(settings.recorder.insertions, self._query_attributes)
         self._keep = self._trail.commands.append
-        self._beginnings = Beginnings(self._way_of)
+        self._beginnings: Beginnings | None = None  # made for the first INSERT: most sessions that rest sent none
         self.lane = FastLane(
             self,
             settings.counters,
@@ -317,6 +317,8 @@ class CommandPhase:
             return True
         if self.lane.several and _SEMICOLON in data:
             return not self._is_ruled(commands.QUERY, data, 0)
+        if self._beginnings is None:
+            self._beginnings = Beginnings(self._way_of)
         way = self._beginnings.way_of(data, begins, rules, self._variables.schema)
         if way is not Way.WATCHED:
             return way is Way.PLAIN
@@ -829,7 +831,7 @@ class CommandPhase:
         self._login = login = self._changing
         self._settings.users.take(login.user)
         self._resolver.changed_user(login.user)
-        self._beginnings.forget()
+        self._beginnings = None
         self._forget_statements()
         self._variables = Variables(self._dialect.mariadb, login.database, login.charset, self._tracker.status)
 

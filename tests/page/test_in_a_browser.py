@@ -150,4 +150,4 @@ async def photograph(page: Page, demo: Demo) -> None:
             await page.wait_for(f"location.hash === '{path}' && document.title !== 'before'")
             keep(f"{place}-{name}.png", await page.photograph())
             wider = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert wider <= 1, (place, name)  # of a fraction of a pixel, one may be made
+            assert wider == 0, (place, name)

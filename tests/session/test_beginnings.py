@@ -57,14 +57,13 @@ def test_beginnings_that_look_alike_are_told_apart(first: bytes, second: bytes) 
         assert beginnings.way_of(second, 0, RULES, None) is Way.READ
 
 
-def test_other_rules_schemas_and_users_are_asked_anew() -> None:
+def test_other_rules_and_schemas_are_asked_anew() -> None:
     judge = Judge()
     beginnings = Beginnings(judge)
     text = b"INSERT INTO watched VALUES (1)"
     beginnings.way_of(text, 0, RULES, "shop")
     beginnings.way_of(text, 0, RULES, "other")
     beginnings.way_of(text, 0, RuleSet(), "other")
-    beginnings.forget()
     rules = RuleSet()
     beginnings.way_of(text, 0, rules, "other")
     beginnings.way_of(text, 0, rules, "other")
