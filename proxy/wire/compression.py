@@ -11,7 +11,7 @@ Source: MySQL Internals, "Compression" and "Compressed Packet"; WL#12475 (zstd).
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
-from typing import Final, Protocol
+from typing import IO, Final, Protocol, cast
 
 import zstandard
 
@@ -28,6 +28,7 @@ _LEAST_TO_COMPRESS: Final = 50  # bytes; MySQL's MIN_COMPRESS_LENGTH
 _PIECE: Final = 1 << 18  # bytes that are given out at once, however many a small packet swells to
 _WHOLE: Final = 1 << 18  # bytes that are compressed at once
 _UNBROKEN: Final = 1 << 20  # bytes up to which a packet of a reply is compressed as a whole
+_TOO_MUCH: Final = "a compressed packet holds more than its header tells"
 _KEPT: Final = 1 << 20  # compressed bytes of a longer one that wait at most until it is known how many they will be
 
 
@@ -56,19 +57,44 @@ class _Zlib:
 
 
 class _Zstd:
-    """A frame of zstd swells at most to the size that the packet's header has told, which is checked by the reader."""
+    """Decompresses a frame of zstd, in which four bytes may swell to 128 KiB: what comes out is counted as it comes."""
 
-    __slots__ = ("_stream",)
+    __slots__ = ("_sink", "_stream")
 
-    def __init__(self) -> None:
-        self._stream = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
+    def __init__(self, size: int) -> None:
+        self._sink = _Sink(size)
+        self._stream = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_writer(
+            cast(IO[bytes], self._sink)  # of which it asks for `write` alone
+        )
 
     def inflate(self, data: bytes) -> Iterator[bytes]:
-        yield self._stream.decompress(data)
+        self._stream.write(data)
+        return iter(self._sink.taken())
 
 
-_INFLATERS: Final[dict[CompressionAlgorithm, Callable[[], _Inflater]]] = {
-    CompressionAlgorithm.ZLIB: _Zlib,
+class _Sink:
+    """Takes what is decompressed; size: how much that may be."""
+
+    __slots__ = ("_left", "_pieces")
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self._pieces: list[bytes] = []
+
+    def write(self, piece: bytes) -> int:
+        self._left -= len(piece)
+        if self._left < 0:
+            raise ProtocolError(_TOO_MUCH)
+        self._pieces.append(piece)
+        return len(piece)
+
+    def taken(self) -> list[bytes]:
+        pieces, self._pieces = self._pieces, []
+        return pieces
+
+
+_INFLATERS: Final[dict[CompressionAlgorithm, Callable[[int], _Inflater]]] = {
+    CompressionAlgorithm.ZLIB: lambda _: _Zlib(),
     CompressionAlgorithm.ZSTD: _Zstd,
 }
 
@@ -122,7 +148,7 @@ class CompressedReader:
         self.sequence = header[3]
         self.packets += 1
         plain = int.from_bytes(header[4:7], "little")
-        self._inflater = _INFLATERS[self._algorithm]() if plain else _Stored()
+        self._inflater = _INFLATERS[self._algorithm](plain) if plain else _Stored()
         self._plain_left = plain or self._left
 
     def _inflate(self, data: bytes) -> Iterator[bytes]:
@@ -130,7 +156,7 @@ class CompressedReader:
             for piece in self._inflater.inflate(data):
                 self._plain_left -= len(piece)
                 if self._plain_left < 0:
-                    raise ProtocolError("a compressed packet holds more than its header tells")
+                    raise ProtocolError(_TOO_MUCH)
                 if piece:
                     yield piece
         except (zlib.error, zstandard.ZstdError) as error:

@@ -1,6 +1,7 @@
 """The compressed protocol: what is written can be read, wherever it is cut, and nothing swells beyond its word."""
 
 import hashlib
+import tracemalloc
 import zlib
 
 import pytest
@@ -166,6 +167,19 @@ def test_refuses_what_swells_beyond_its_word(algorithm: CompressionAlgorithm) ->
     data[4:7] = (100).to_bytes(3, "little")
     with pytest.raises(ProtocolError, match="more than its header"):
         list(CompressedReader(algorithm).read(bytes(data)))
+
+
+def test_refuses_a_frame_of_zstd_before_it_has_swollen() -> None:
+    """One of 32 KiB can hold 1 GiB: a window of 128 KiB, and blocks of as much that repeat one byte."""
+    block = (1 << 17 << 3 | 1 << 1).to_bytes(3, "little") + b"a"
+    frame_of_1_gib = b"\x28\xb5\x2f\xfd\0\x38" + block * 8192
+    header = len(frame_of_1_gib).to_bytes(3, "little") + b"\0" + (1 << 20).to_bytes(3, "little")
+    tracemalloc.start()
+    with pytest.raises(ProtocolError, match="more than its header"):
+        list(CompressedReader(CompressionAlgorithm.ZSTD).read(header + frame_of_1_gib))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 22
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
