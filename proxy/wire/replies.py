@@ -238,6 +238,8 @@ class ReplyTracker:
         return self._advance(data, position) if position > len(data) else position
 
     def _error(self, payload: bytes) -> Event:
+        if len(payload) < 3:
+            raise ProtocolError("an ERR packet is cut")
         if payload[1] | payload[2] << 8 == PROGRESS_REPORT:
             return Event.PART
         self.part = Part.IDLE

@@ -389,6 +389,8 @@ def test_an_error_may_come_unasked() -> None:
         (Part.FIRST, b""),
         (Part.FIRST, b"\xfc\1"),
         (Part.FIRST, b"\0\1"),
+        (Part.FIRST, b"\xff\1"),
+        (Part.ROWS, b"\xff"),
         (Part.PREPARED, b"\0\1\0\0"),
         (Part.PREPARED, eof()),
         (Part.LOGIN, b"\0"),
