@@ -3,14 +3,21 @@
 Sockets that every worker accepts from on its own spread connections unevenly, and those of SO_REUSEPORT are lost with
 the worker in whose queue they wait. So the supervisor accepts, and hands each connection to the worker that has the
 fewest. It keeps its own copy until the worker says that it has it: what a dying worker leaves behind, another one gets.
+So does what a worker does not come to. The supervisor can read the worker's end of the pair, too: a connection is taken
+by the one or by the other, never by both.
 """
 
 import asyncio
 import errno
+import itertools
+import math
+import os
 import socket
+import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -26,14 +33,23 @@ _STALLED: Final = 1.0
 """Seconds after which a worker that does not take a connection gets no more if another one does."""
 _PAUSE: Final = 0.05
 """Seconds until it is tried again when no worker has room, or no file can be opened."""
-_TAKEN: Final = b"+"
+_TELL: Final = 10.0
+"""Seconds between two lines about connections that cannot be accepted, or taken."""
 
 Passed = tuple[int, socket.socket]
 """The index of the address that a client has come by, and its connection."""
 
+_GIVEN: Final = struct.Struct("=BQ")
+"""With a connection: the index of its address, and its serial number."""
+_TAKEN: Final = struct.Struct("=?Q")
+"""The answer: whether the connection has come along, and its serial number."""
+
 
 class Handover:
-    """Hands connections to one worker; sock: one end of a pair of SOCK_SEQPACKET sockets.
+    """Hands connections to one worker.
+
+    sock, workers_end: a pair of SOCK_SEQPACKET sockets; the worker has a copy of the latter. give_back: takes a
+    connection that the worker could not take.
 
     Attributes:
         ready: whether the worker takes any.
@@ -41,35 +57,72 @@ class Handover:
         open: how many it has, as far as is known.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(
+        self, sock: socket.socket, workers_end: socket.socket, give_back: Callable[[Passed], None] = lambda passed: None
+    ) -> None:
         self.ready = False
         self.given = 0
         self.open = 0
         self._sock = sock
-        self._waiting: deque[Passed] = deque()
+        self._workers_end = workers_end
+        self._give_back = give_back
+        self._serials = itertools.count()
+        self._waiting: dict[int, Passed] = {}
         self._since = 0.0
-        sock.setblocking(False)
+        self._passed_over = False
+        for end in (sock, workers_end):
+            end.setblocking(False)
         asyncio.get_running_loop().add_reader(sock, self._told)
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the worker does not come to take what it was given."""
+        return self._passed_over or (bool(self._waiting) and time.monotonic() - self._since > _STALLED)
 
     @property
     def burden(self) -> tuple[bool, int, int]:
         """What makes another worker the better choice, the greatest reason first."""
-        stalled = bool(self._waiting) and time.monotonic() - self._since > _STALLED
-        return stalled, self.open, self.given
+        return self.stalled, self.open, self.given
 
     def give(self, passed: Passed) -> bool:
         """Give the worker a connection; False: it has no room for it."""
         number, connection = passed
+        serial = next(self._serials)
         try:
-            socket.send_fds(self._sock, [bytes((number,))], [connection.fileno()])
+            socket.send_fds(self._sock, [_GIVEN.pack(number, serial)], [connection.fileno()])
         except OSError:
             return False
         if not self._waiting:
             self._since = time.monotonic()
-        self._waiting.append(passed)
+        self._waiting[serial] = passed
         self.given += 1
         self.open += 1
         return True
+
+    def take_back(self) -> tuple[Passed, ...]:
+        """Take back what the worker has not taken, and pass it over until it is heard of."""
+        self._passed_over = True
+        found = []
+        with suppress(BlockingIOError):
+            while True:
+                data, files, _flags, _address = socket.recv_fds(self._workers_end, _GIVEN.size, 1)
+                for file in files:
+                    os.close(file)
+                if not data:  # nothing more comes
+                    break
+                _number, serial = _GIVEN.unpack(data)
+                found.append(self._forget(serial))
+        return tuple(found)
+
+    def heard(self) -> None:
+        """Take note that the worker goes on."""
+        self._passed_over = False
+
+    def _forget(self, serial: int) -> Passed:
+        """Take a connection out that the worker has not."""
+        self.given -= 1
+        self.open -= 1
+        return self._waiting.pop(serial)
 
     def counted(self, taken: int, still_open: int) -> None:
         """Take note of the worker's own count: of connections taken so far, and of those that are open."""
@@ -86,16 +139,21 @@ class Handover:
         self._told()
         asyncio.get_running_loop().remove_reader(self._sock)
         self._sock.close()
-        left = tuple(self._waiting)
+        self._workers_end.close()
+        left = tuple(self._waiting.values())
         self._waiting.clear()
         return left
 
     def _told(self) -> None:
         try:
-            while told := self._sock.recv(4096):
-                for _ in told:
-                    self._waiting.popleft()[1].close()
+            while told := self._sock.recv(_TAKEN.size):
+                taken, serial = _TAKEN.unpack(told)
                 self._since = time.monotonic()
+                if taken:
+                    self._waiting.pop(serial)[1].close()
+                else:
+                    self._passed_over = True
+                    self._give_back(self._forget(serial))
         except BlockingIOError:
             return
         except OSError:
@@ -116,40 +174,69 @@ class Taker:
         self.finished = asyncio.Event()
         self._sock = sock
         self._take = take
-        self._unsaid = b""
+        self._unsaid: deque[bytes] = deque()
+        self._troubles = Troubles("connections not taken")
         sock.setblocking(False)
-        asyncio.get_running_loop().add_reader(sock, self._receive)
+        self._listen()
+
+    def _listen(self) -> None:
+        asyncio.get_running_loop().add_reader(self._sock, self._receive)
 
     def _receive(self) -> None:
+        loop = asyncio.get_running_loop()
         for _ in range(_AT_ONCE):
             try:
-                data, files, _flags, _address = socket.recv_fds(self._sock, 1, 1)
+                data, files, _flags, _address = socket.recv_fds(self._sock, _GIVEN.size, 1)
             except BlockingIOError:
                 return
             except OSError as error:
-                _log.error("connection not taken", reason=describe(error))
+                self._troubles.met(describe(error))
                 data, files = b"", []
-            if not data or not files:
-                asyncio.get_running_loop().remove_reader(self._sock)
+            if not data:
+                loop.remove_reader(self._sock)
                 self.finished.set()
                 return
+            number, serial = _GIVEN.unpack(data)
             # Said before a byte has gone either way: whoever dies before this has not touched the connection.
-            self._say(_TAKEN)
+            self._say(_TAKEN.pack(bool(files), serial))
+            if not files:  # the kernel drops what there is no descriptor for
+                self._troubles.met(os.strerror(errno.EMFILE))
+                loop.remove_reader(self._sock)
+                loop.call_later(_PAUSE, self._listen)
+                return
             self.taken += 1
-            self._take(data[0], socket.socket(fileno=files[0]))
+            self._take(number, socket.socket(fileno=files[0]))
 
-    def _say(self, what: bytes) -> None:
+    def _say(self, *what: bytes) -> None:
         self._unsaid += what
         loop = asyncio.get_running_loop()
         try:
-            self._sock.send(self._unsaid)
+            while self._unsaid:
+                self._sock.send(self._unsaid[0])
+                self._unsaid.popleft()
         except BlockingIOError:
-            loop.add_writer(self._sock, self._say, b"")
+            loop.add_writer(self._sock, self._say)
             return
         except OSError:
-            pass
-        self._unsaid = b""
+            self._unsaid.clear()
         loop.remove_writer(self._sock)
+
+
+class Troubles:
+    """Tells of what goes on going wrong, now and then; event: what the log calls it."""
+
+    def __init__(self, event: str) -> None:
+        self._event = event
+        self._times = 0
+        self._told = -math.inf
+
+    def met(self, reason: str) -> None:
+        """Count it, and tell of all those that have not been told."""
+        self._times += 1
+        now = time.monotonic()
+        if now - self._told >= _TELL:
+            _log.error(self._event, reason=reason, times=self._times)
+            self._times, self._told = 0, now
 
 
 class Dispatcher:
@@ -165,6 +252,7 @@ class Dispatcher:
         self._accepting = False
         self._stopped = False
         self._again: asyncio.TimerHandle | None = None
+        self._troubles = Troubles("connections not accepted")
 
     def start(self) -> None:
         """Accept clients."""
@@ -211,7 +299,7 @@ class Dispatcher:
             except OSError as error:
                 if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                     raise
-                _log.error("connections not accepted", reason=describe(error))
+                self._troubles.met(describe(error))
                 self._pause()
                 return
             self.give((number, connection))

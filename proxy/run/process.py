@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -19,6 +20,29 @@ _log = structlog.get_logger(__name__)
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
+class Stop:
+    """What a signal to stop does, called in the task's own event loop: it cancels a start that is still under way.
+
+    Attributes:
+        asked: whether there has been one, or something else that ends the proxy.
+        running: what is to stop, once it runs.
+    """
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.running: Running | None = None
+        self._task = asyncio.current_task()
+
+    def __call__(self) -> None:
+        """Stop; the second time, cut off what is busy."""
+        if not self.asked.is_set():
+            self.asked.set()
+            if self.running is None and self._task is not None:
+                self._task.cancel()
+        elif self.running is not None:
+            self.running.abort()
+
+
 def run(loaded: Loaded, origin: Origin, *, take_over: bool = False) -> None:
     """Run a proxy until SIGTERM or SIGINT, which lets busy sessions come to rest; a second signal cuts them off.
 
@@ -34,17 +58,25 @@ def run(loaded: Loaded, origin: Origin, *, take_over: bool = False) -> None:
 
 
 async def _run(loaded: Loaded, origin: Origin, take_over: bool) -> None:
-    stopping, notifier = asyncio.Event(), Notifier()
+    loop, stop = asyncio.get_running_loop(), Stop()
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, stop)
+    with suppress(asyncio.CancelledError):
+        await _serve(loaded, origin, take_over, stop)
+    _log.info("stopped")
+
+
+async def _serve(loaded: Loaded, origin: Origin, take_over: bool, stop: Stop) -> None:
+    notifier = Notifier()
     loop, config = asyncio.get_running_loop(), loaded.config
     predecessor = Predecessor(config.take_over) if take_over and config.take_over else None
     heritage = predecessor.heritage if predecessor else from_service_manager()
     async with serve_from(origin, loaded, heritage, notifier) as running, asyncio.TaskGroup() as reloads:
+        stop.running = running
         alive = loop.create_task(notifier.keep_alive())
         if predecessor:
             await predecessor.relieve()
-        running.await_successor(stopping.set)
-        for number in _STOP_SIGNALS:
-            loop.add_signal_handler(number, _stop, running, stopping)
+        running.await_successor(stop.asked.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: reloads.create_task(running.reload("SIGHUP")))
         _log.info(
             "serving",
@@ -54,17 +86,10 @@ async def _run(loaded: Loaded, origin: Origin, take_over: bool) -> None:
             rules=len(running.rules.rules),
         )
         notifier.ready()
-        await stopping.wait()
+        await stop.asked.wait()
         if not running.relieved:
             notifier.stopping()
         alive.cancel()
         loop.remove_signal_handler(signal.SIGHUP)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         _log.info("stopping", sessions=running.counters.sessions)
-    _log.info("stopped")
-
-
-def _stop(running: Running, stopping: asyncio.Event) -> None:
-    if stopping.is_set():
-        running.abort()
-    stopping.set()

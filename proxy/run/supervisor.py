@@ -111,7 +111,7 @@ class Running:
         try:
             await self._admin.serve(sockets.admin.sockets)
             await self.crew.start(sockets.clients)
-        except StartError:
+        except (StartError, asyncio.CancelledError):
             await self.crew.close()
             await self._admin.stop()
             sockets.close()

@@ -18,6 +18,7 @@ from proxy.conflicts.counters import Counters
 from proxy.conflicts.journal import Journal
 from proxy.conflicts.labels import Result
 from proxy.net.listening import Listening
+from proxy.net.side import describe
 from proxy.rules.match import RuleSet
 from proxy.rules.table import Missing, Table
 from proxy.run.channel import Channel, open_channel
@@ -40,14 +41,21 @@ FAREWELL_SECONDS: Final = 5.0
 SHORTEST_REST: Final = 0.1
 LONGEST_REST: Final = 10.0
 """Seconds until a worker that has ended is started again; they double each time that it has not lived for longer."""
+LOOK_SECONDS: Final = 1.0
+"""Between two looks at which workers have been heard of; each reports as often."""
+QUIET_LOOKS: Final = 3
+"""After so many in a row without a word of a worker, another one gets its connections."""
+STUCK_LOOKS: Final = 20
+"""After so many it is killed, and started again. Counted and not timed: a supervisor that had no CPU heard nobody."""
 
 
 @dataclass(slots=True, eq=False)
 class Member:
     """One worker process.
 
-    serves: whether it is ready. sessions: how many of its own are counted as open. tripped: its rules that rest.
-    listed: its sessions, as last told. answers: who waits for its answer, by its kind and number.
+    serves: whether it is ready. quiet: looks in a row without a word of it. stuck: why it was killed, if it was.
+    sessions: how many of its own are counted as open. tripped: its rules that rest. listed: its sessions, as last
+    told. answers: who waits for its answer, by its kind and number.
     """
 
     index: int
@@ -55,6 +63,8 @@ class Member:
     channel: Channel
     handover: Handover
     serves: bool = False
+    quiet: int = 0
+    stuck: str | None = None
     sessions: int = 0
     tripped: dict[str, int] = field(default_factory=dict)
     listed: list[OpenSession] = field(default_factory=list)
@@ -98,6 +108,7 @@ class Team:
         self._policy = policy
         self._members: dict[int, Member] = {}
         self._keepers: list[asyncio.Task[None]] = []
+        self._watch: asyncio.Task[None] | None = None
         self._numbers = itertools.count(1)
         self._listenings: Sequence[Listening] = ()
         self._dispatcher = Dispatcher((), self._handovers)
@@ -114,6 +125,7 @@ class Team:
         self._listenings = listenings
         self._dispatcher = Dispatcher(listenings, self._handovers)
         self._keepers = [asyncio.create_task(self._keep(index)) for index in range(self._workers)]
+        self._watch = asyncio.create_task(self._look_again_and_again())
         try:
             async with asyncio.timeout(START_SECONDS):
                 await self._serving.wait()
@@ -180,6 +192,9 @@ class Team:
         self._dispatcher.stop()
         self.abort()
         await asyncio.gather(*self._keepers)
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait([self._watch])
         if self._tables is not None:
             await self._tables.close()
 
@@ -197,7 +212,13 @@ class Team:
         rest = SHORTEST_REST
         while not self._ending:
             began = time.monotonic()
-            member = await self._start(index)
+            try:
+                member = await self._start(index)
+            except OSError as error:  # there is no descriptor, or no memory, for one more process
+                _log.error("worker not started", worker=index, reason=describe(error), again_in=rest)
+                await asyncio.sleep(rest)
+                rest = min(rest * 2, LONGEST_REST)
+                continue
             self._members[index] = member
             if self._ending:
                 _kill(member)
@@ -208,33 +229,56 @@ class Team:
                 return
             if time.monotonic() - began > LONGEST_REST:
                 rest = SHORTEST_REST
-            _log.error("worker died", worker=index, pid=member.process.pid, reason=_ended_by(code), again_in=rest)
+            reason = member.stuck or _ended_by(code)
+            _log.error("worker died", worker=index, pid=member.process.pid, reason=reason, again_in=rest)
             self.counters.worker_restarts += 1
             await asyncio.sleep(rest)
             rest = min(rest * 2, LONGEST_REST)
 
     async def _start(self, index: int) -> Member:
-        control, its_control = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        handover, its_handover = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ends = (its_control.fileno(), its_handover.fileno())
-        try:
+        with contextlib.ExitStack() as opened:
+            control, its_control = _pair(socket.SOCK_STREAM, opened)
+            handover, its_handover = _pair(socket.SOCK_SEQPACKET, opened)
+            ends = (its_control.fileno(), its_handover.fileno())
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "proxy.run.child", *map(str, ends)),
                 pass_fds=ends,
                 stdin=asyncio.subprocess.DEVNULL,
             )
-        finally:
-            its_control.close()
-            its_handover.close()
+            opened.pop_all()
+        its_control.close()
         channel = await open_channel(control)
         addresses = tuple(listening.endpoint for listening in self._listenings)
         channel.send(Start(index, self._workers, self._policy.loaded, self._policy.identity, addresses))
-        return Member(index, process, channel, Handover(handover))
+        return Member(index, process, channel, Handover(handover, its_handover, self._dispatcher.give))
 
     async def _listen(self, member: Member) -> None:
         with contextlib.suppress(EOFError):
             while True:
-                self._told(member, await member.channel.receive())
+                message = await member.channel.receive()
+                member.quiet = 0
+                member.handover.heard()
+                self._told(member, message)
+
+    async def _look_again_and_again(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            for member in tuple(self._members.values()):
+                member.quiet += 1
+                self._look_at(member)
+
+    def _look_at(self, member: Member) -> None:
+        """Give others what a worker does not take, and kill one that is stuck: stopped, or in an endless loop."""
+        if member.serves and (member.quiet >= QUIET_LOOKS or member.handover.stalled) and self._others_take(member):
+            for passed in member.handover.take_back():
+                self._dispatcher.give(passed)
+        if member.quiet >= (STUCK_LOOKS if member.serves else START_SECONDS / LOOK_SECONDS) and not member.stuck:
+            member.stuck = f"stuck: not heard of for {member.quiet * LOOK_SECONDS:g} s, and killed"
+            _kill(member)
+
+    def _others_take(self, member: Member) -> bool:
+        others = (other.handover for other in self._members.values() if other is not member)
+        return any(other.ready and not other.stalled for other in others)
 
     def _told(self, member: Member, message: object) -> None:
         match message:
@@ -316,6 +360,12 @@ class Team:
     def _look_up_tables(self) -> None:
         if self._tables is not None:
             self._tables.warm(exact_tables(self.rules))
+
+
+def _pair(kind: int, opened: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]:
+    """Make a pair of Unix sockets, which are closed with what has been opened."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+    return opened.enter_context(ours), opened.enter_context(theirs)
 
 
 def _kill(member: Member) -> None:

@@ -5,6 +5,7 @@ import json
 import resource
 import signal
 import sys
+import textwrap
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,70 @@ async def test_a_signal_stops_it(config: Path, number: signal.Signals) -> None:
     keyclash.process.send_signal(number)
     assert await keyclash.line("stopped")
     assert await keyclash.process.wait() == 0
+
+
+async def outcome_of(script: str, *arguments: object) -> tuple[int | None, str]:
+    """Run a script that ends with `main()` and the arguments of a command line; return its exit code and its log."""
+    program = f"import os, signal, sys\nfrom proxy.__main__ import main\n{textwrap.dedent(script)}\nmain()"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program, *map(str, arguments)), stderr=asyncio.subprocess.PIPE
+    )
+    _out, err = await process.communicate()
+    return process.returncode, err.decode()
+
+
+async def test_process_1_is_not_deaf_while_it_loads(config: Path) -> None:
+    """The kernel throws away what process 1 has no handler for."""
+    script = """
+        class Signal:
+            def find_spec(self, name, path=None, target=None):
+                if name == "proxy.cli":
+                    os.kill(pid, signal.SIGTERM)
+
+        pid, os.getpid = os.getpid(), lambda: 1
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        sys.meta_path.insert(0, Signal())
+    """
+    assert await outcome_of(script, "serve", "--config", config) == (128 + signal.SIGTERM, "")
+
+
+@pytest.mark.parametrize(("workers", "log"), [(1, ["serving", "stopping", "stopped"]), (2, ["stopped"])])
+async def test_a_signal_during_the_start(config: Path, tmp_path: Path, workers: int, log: list[str]) -> None:
+    """It is not lost, and a start that takes its time is broken off."""
+    script = """
+        from proxy.run.supervisor import Running
+
+        async def start(self, heritage, start=Running.start):
+            os.kill(os.getpid(), signal.SIGTERM)
+            await start(self, heritage)
+
+        Running.start = start
+    """
+    socket = tmp_path / "k.sock"
+    options = ("--workers", workers, "--listen", f"unix:{socket}")
+    code, text = await outcome_of(script, "serve", "--config", config, *options)
+    assert code == 0
+    assert [json.loads(line)["event"] for line in text.splitlines()] == log
+    assert not socket.exists()
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+async def test_standard_streams_may_be_closed(config: Path, tmp_path: Path, closed: str) -> None:
+    socket = tmp_path / "k.sock"
+    command = [sys.executable, "-m", "proxy", "serve", "--config", str(config), "--listen", f"unix:{socket}"]
+    process = await asyncio.create_subprocess_exec("sh", "-c", f'exec "$@" {closed}', "sh", *command)
+    while True:
+        assert process.returncode is None
+        try:
+            reader, writer = await asyncio.open_unix_connection(socket)
+        except OSError:
+            await asyncio.sleep(0.01)
+        else:
+            break
+    assert (await reader.readexactly(5))[4] == 10  # the greeting is from the backend
+    writer.close()
+    process.send_signal(signal.SIGTERM)
+    assert await process.wait() == 0
 
 
 async def test_sighup_reads_the_files_again(config: Path, tmp_path: Path) -> None:

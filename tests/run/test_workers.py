@@ -3,6 +3,7 @@
 from __future__ import annotations  # PyMySQL's connection is generic in its type stubs only
 
 import asyncio
+import errno
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ import pytest
 import pytest_asyncio
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
+from structlog.testing import capture_logs
 
 from proxy.config import (
     Address,
@@ -29,6 +31,7 @@ from proxy.config import (
     parse_workers,
 )
 from proxy.rules.match import RuleSet
+from proxy.run import team as team_module
 from proxy.run.cores import cores
 from proxy.run.policy import StartError
 from proxy.run.supervisor import Running, serve
@@ -181,6 +184,47 @@ async def test_a_worker_that_is_stuck_is_not_waited_for(running: Running) -> Non
     os.kill(stopped, signal.SIGCONT)
     client = await connect(running)
     await close(client)
+
+
+async def test_a_worker_that_stays_stuck_is_replaced(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(team_module, "STUCK_LOOKS", 6)
+    clients = [await connect(running) for _ in range(2)]
+    stopped, other = pids(running)
+    with capture_logs() as logs:
+        os.kill(stopped, signal.SIGSTOP)
+        meanwhile = await asyncio.gather(*[connect(running) for _ in range(8)])
+        assert pids(running) == [stopped, other]  # nobody has waited for its end
+        await until(running, "keyclash_worker_restarts_total 1.0")
+    [line] = [log for log in logs if log["event"] == "worker died"]
+    assert line["pid"] == stopped
+    assert line["reason"] == "stuck: not heard of for 6 s, and killed"
+    lost = 0
+    for client in (*clients, *meanwhile):
+        try:
+            await asyncio.to_thread(client.ping, reconnect=False)
+        except pymysql.err.OperationalError:
+            lost += 1
+    assert lost == 1
+    await until(running, "keyclash_workers 2.0")
+    assert await sessions(running) == {0: 0, 1: 9}
+    await close(*[client for client in (*clients, *meanwhile) if client.open])
+
+
+async def test_a_worker_that_cannot_be_started_is_tried_again(behind: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    start, refused = asyncio.create_subprocess_exec, [OSError(errno.EMFILE, os.strerror(errno.EMFILE))]
+
+    async def start_later(*arguments: Any, **more: Any) -> Any:
+        if refused:
+            raise refused.pop()
+        return await start(*arguments, **more)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start_later)
+    with capture_logs() as logs:
+        async with serve(config(behind.address), RuleSet()) as running:
+            client = await connect(running)
+            await close(client)
+    [line] = [log for log in logs if log["event"] == "worker not started"]
+    assert line["reason"] == "Too many open files"
 
 
 async def test_all_workers_come_to_their_end(running: Running) -> None:
