@@ -14,24 +14,17 @@ from proxy.sql.insert import Insert, Skip
 from proxy.sql.lexing import Lexing
 from proxy.sql.reason import Reason
 from proxy.sql.recognition import Recognition
-from proxy.wire import capabilities as cap
 from proxy.wire import commands
 from proxy.wire.execute import Execution
 from proxy.wire.framing import HEADER, frame_pieces
 
 if TYPE_CHECKING:
     from proxy.session.batch import Batch
-    from proxy.session.prepared import PreparedInsert
+    from proxy.session.prepared_insert import PreparedInsert
 
 
 HEAD: Final = 1024
 """How many bytes of a command are looked at to tell what it is."""
-_TRANSACTION: Final = cap.STATUS_AUTOCOMMIT | cap.STATUS_IN_TRANS
-
-
-def is_alone(status: int) -> bool:
-    """Tell by status flags whether no transaction is open, and the next statement will be one of its own."""
-    return status & _TRANSACTION == cap.STATUS_AUTOCOMMIT
 
 
 class Stage(Enum):

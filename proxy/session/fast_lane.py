@@ -7,13 +7,14 @@ same bytes; the fast lane only skips looking for what cannot be there. What can 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from proxy.session.trail import SHORT
 from proxy.wire import capabilities as cap
 from proxy.wire import commands
 
 if TYPE_CHECKING:
     from proxy.conflicts.counters import Counters
 
+SHORT: Final = 1024
+"""Bytes of a command that is kept for the search of causes, or of the beginning that is kept of a longer one."""
 _HEADER: Final = 4
 _LARGEST: Final = 0xFFFFFF  # the payload of a packet that continues in the next one
 _QUERY: Final = commands.QUERY
@@ -205,7 +206,7 @@ def start_of(text: bytes, position: int = 0) -> int:
 
 
 _PLAIN: Final = frozenset(map(start_of, (b"SELECT", b"UPDATE", b"DELETE", b"COMMIT", b"ROLLBACK", b"SHOW")))
-_BEGINNING: Final = frozenset(map(start_of, (b"BEGIN", b"REPLACE")))
+_PLAIN_ON_MYSQL: Final = _PLAIN | frozenset(map(start_of, (b"BEGIN", b"REPLACE")))
 _INSERT: Final = start_of(b"INSERT")
 
 
@@ -215,7 +216,7 @@ def plain_starts(mariadb: bool) -> frozenset[int]:
     Args:
         mariadb: whether the server is MariaDB, where BEGIN NOT ATOMIC and REPEAT may hold a SET.
     """
-    return _PLAIN if mariadb else _PLAIN | _BEGINNING
+    return _PLAIN if mariadb else _PLAIN_ON_MYSQL
 
 
 def is_plain_ok(data: bytes) -> bool:

@@ -1,112 +1,33 @@
-"""Prepared INSERTs that rules are for.
+"""The client's prepared statements.
 
-The client's statement id always stands for the client's own text. A rule's text is prepared beside it under an id of
-its own, when it is first needed, and run with the parameters that the client has sent: their values in the EXECUTE
-itself, their types as they were sent last, and what came by SEND_LONG_DATA. Both ids end together.
+The server gives each an id, by which the client calls it from then on. MariaDB has a further one for whichever was
+prepared last. As the proxy prepares rules' texts in between, that one is put into the client's own terms: it always
+stands for the client's last statement.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Final
 
-from proxy.session.command import Statement
-from proxy.sql.head import Head
+from proxy.conflicts.insertions import bare
+from proxy.rules.match import rule_for_insert
+from proxy.session.client_stream import Pass
+from proxy.session.command import Command, Statement
+from proxy.session.fast_lane import FastLane
+from proxy.session.prepared_insert import LongData, PreparedInsert
+from proxy.session.variables import CHANGING, Variables
+from proxy.sql.head import DEFINING, OFFERING, Head, head
 from proxy.sql.reason import Reason
 from proxy.wire import commands
-from proxy.wire.execute import Execution, with_statement
-from proxy.wire.framing import frame
+from proxy.wire.answers import ERR
+from proxy.wire.errors import ProtocolError
+from proxy.wire.execute import Execution, parse_execution, statement_of, with_statement
+from proxy.wire.framing import HEADER, frame
 
-
-@dataclass(slots=True)
-class LongData:
-    """The SEND_LONG_DATA commands since the last EXECUTE, as far as a bound allows.
-
-    Args:
-        limit: bytes that may be kept in all.
-    """
-
-    limit: int
-    payloads: list[bytes] = field(default_factory=list)
-    size: int = 0
-    complete: bool = True
-
-    def takes(self, length: int) -> bool:
-        """Tell whether so many bytes more may be kept."""
-        return self.complete and self.size + length <= self.limit
-
-    def add(self, payload: bytes) -> None:
-        """Keep a command."""
-        self.payloads.append(payload)
-        self.size += len(payload)
-
-    def clear(self) -> None:
-        """Forget everything, as the server does after an EXECUTE or a RESET."""
-        self.payloads = []
-        self.size = 0
-        self.complete = True
-
-
-@dataclass(slots=True)
-class PreparedInsert:
-    """One prepared INSERT that rules are for.
-
-    Args:
-        statement: the client's text, with the rules that were in force when it was prepared.
-        number: the client's id for it.
-        parameters: how many it has.
-        always: a rule's text is run in the first place: long data is kept back until it is known where it goes.
-        version: the version of the session's variables under which its text was read.
-        long_data: what was sent ahead of the next EXECUTE.
-        types: the parameters' types that were sent last; None: they are not known.
-        typed: how many parameters they are for, query attributes included.
-        beside: the ids of the rules' texts that were prepared for it.
-    """
-
-    statement: Statement
-    number: int
-    parameters: int
-    always: bool
-    version: int
-    long_data: LongData
-    types: bytes | None = None
-    typed: int = 0
-    beside: dict[bytes, int] = field(default_factory=dict)
-
-    def learn_types(self, execution: Execution) -> None:
-        """Take note of the types that an execution brings, as the server does, whatever comes of it."""
-        if execution.types is not None:
-            self.types = execution.types
-            self.typed = execution.parameters
-
-    def blocked(self, execution: Execution, version: int) -> Reason | None:
-        """Tell what keeps a rule's text from being run for an execution, at this version of the session."""
-        if self.version != version:
-            return Reason.SESSION_CHANGED
-        if not self.long_data.complete:
-            return Reason.LONG_DATA
-        return Reason.PARAMETERS if self.types is None or self.typed != execution.parameters else None
-
-    def number_of(self, text: bytes) -> int | None:
-        """Return the id under which a text is prepared; None while it is not."""
-        return self.number if text is self.statement.text else self.beside.get(text)
-
-    def closes(self) -> bytes:
-        """Frame the commands that close what was prepared beside the client's statement."""
-        code = bytes((commands.STMT_CLOSE,))
-        return b"".join(frame(code + number.to_bytes(4, "little"), 0) for number in self.beside.values())
-
-    def overflow(self) -> bytes:
-        """Keep no more long data until the next EXECUTE; frame what was kept back from the client's statement."""
-        kept = b"".join(self._kept_for(self.number)) if self.always else b""
-        self.long_data.complete = False
-        self.long_data.payloads = []
-        return kept
-
-    def packets(self, execution: Execution, number: int) -> bytes:
-        """Frame the commands that run the statement of this id with an execution's parameters."""
-        return b"".join((*self._kept_for(number), frame(execution.on(number, self.types or b""), 0)))
-
-    def _kept_for(self, number: int) -> Iterator[bytes]:
-        return (frame(with_statement(payload, number), 0) for payload in self.long_data.payloads)
+_LAST: Final = 0xFFFFFFFF  # MariaDB's id for the statement prepared last
+_NO_ID: Final = -1
+_KEPT_TEXT: Final = 4096
+"""How many bytes of an INSERT's text are kept where no rules are for it."""
+_WATCHED: Final = DEFINING | CHANGING | OFFERING
 
 
 @dataclass(slots=True)
@@ -132,3 +53,159 @@ class Prepared:
     parameters: int = 0
     types: bytes = b""
     unseen: Reason = Reason.PREPARED
+
+
+class PreparedStatements:
+    """All of them, by their ids.
+
+    Args:
+        lane: the session's fast lane, which is told whose executions it may take.
+        variables: the session's.
+        mariadb: the server is MariaDB, which has the id of the last one.
+        query_attributes: whether the session negotiated CLIENT_QUERY_ATTRIBUTES.
+        long_data: bytes of parameters that are kept at most for one INSERT's next execution.
+    """
+
+    __slots__ = ("_by_id", "_lane", "_last", "_latest", "_long_data", "_query_attributes", "_variables")
+
+    def __init__(
+        self, lane: FastLane, variables: Variables, *, mariadb: bool, query_attributes: bool, long_data: int
+    ) -> None:
+        self._lane = lane
+        self._variables = variables
+        self._query_attributes = query_attributes
+        self._long_data = long_data
+        self._by_id: dict[int, Prepared] = {}
+        self._latest = _LAST if mariadb else _NO_ID
+        self._last = 0  # the client's last one
+
+    def get(self, number: int) -> Prepared | None:
+        """Give the statement that the client calls so."""
+        return self._by_id.get(self._own(number))
+
+    def insert(self, number: int) -> PreparedInsert | None:
+        """Give the INSERT that the client calls so, if rules are for it."""
+        found = self.get(number)
+        return found.insert if found else None
+
+    def is_last(self, number: int) -> bool:
+        """Tell whether this is the id of whichever statement was prepared last."""
+        return number == self._latest
+
+    def framed(self, payload: bytes) -> bytes:
+        """Frame a command, so that the last statement is not one of the proxy's own."""
+        if self._lane.own_last and statement_of(payload) == self._latest:
+            payload = with_statement(payload, self._last)
+        return frame(payload, 0)
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # How they come and go
+
+    def add(self, command: Command, payload: bytes) -> None:
+        """Read the reply to a PREPARE: 0x00, statement id (4), columns (2), parameters (2), ...; or ERR."""
+        self._lane.own_last = False
+        if payload[0] == ERR:  # MariaDB knows no last one now
+            self._last = 0
+            return
+        self._last = number = statement_of(payload)
+        parameters = payload[7] | payload[8] << 8
+        if command.statement is None:
+            found = self._passed_on(command, parameters)
+        else:
+            found = self._ruled(command.statement, number, parameters)
+        self._by_id[number] = found
+        if found.insert or found.head.verb in _WATCHED:
+            self._lane.watched.add(payload[1:5])
+            self._lane.watched.add(_LAST.to_bytes(4, "little"))
+        if not found.insert and found.head.verb in OFFERING:
+            self._lane.inserts[payload[1:5]] = found
+
+    def add_beside(self) -> None:
+        """Take note that a text of the proxy's own is prepared."""
+        self._lane.own_last = True
+
+    def forget(self) -> None:
+        """Forget all, as the server does when the session begins anew."""
+        self._by_id.clear()
+        self._lane.watched.clear()
+        self._lane.inserts.clear()
+        self._last = 0
+        self._lane.own_last = False
+
+    def _passed_on(self, command: Command, parameters: int) -> Prepared:
+        """Make a statement that rules are not for, as far as is known."""
+        found = Prepared(head(command.start[1:]), self._variables.schema)
+        found.unseen = command.unseen or Reason.PREPARED
+        if found.head.verb in OFFERING:
+            found.text = command.payload[1 : _KEPT_TEXT + 1]
+            found.bare = bare(found.text)
+            found.whole = command.whole and len(command.payload) <= _KEPT_TEXT + 1
+            found.parameters = parameters
+        return found
+
+    def _ruled(self, statement: Statement, number: int, parameters: int) -> Prepared:
+        """Make an INSERT that rules are for."""
+        insert = PreparedInsert(
+            statement=statement,
+            number=number,
+            parameters=parameters,
+            version=self._variables.version,
+            always=rule_for_insert(statement.candidates) is not None,
+            long_data=LongData(self._long_data),
+        )
+        return Prepared(statement.head, statement.schema, insert)
+
+    def _own(self, number: int) -> int:
+        return self._last if number == self._latest else number
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # Commands on them
+
+    def keep_long_data(self, payload: bytes) -> bytes | Pass:
+        """Keep a SEND_LONG_DATA for the next execution; give what becomes of it now."""
+        insert = self.insert(statement_of(payload))
+        if insert is None:
+            return Pass.ON
+        insert.long_data.add(payload)
+        return b"" if insert.always else self.framed(payload)
+
+    def read_execution(self, insert: PreparedInsert, command: Command, payload: bytes) -> Execution | None:
+        """Read an execution of an INSERT that rules are for; None: it cannot be read."""
+        try:
+            execution = parse_execution(payload, insert.parameters, query_attributes=self._query_attributes)
+        except ProtocolError:
+            return None
+        insert.learn_types(execution)
+        command.execution = execution
+        command.blocked = insert.blocked(execution, self._variables.version)
+        return execution
+
+    def pass_on(self, command: Command, packet: bytes) -> bytes | Pass:
+        """Take a command that is passed on unread, and as much of its packet as is there; give what becomes of it."""
+        number = self._own(statement_of(command.start))
+        found = self._by_id.get(number)
+        if found and command.code == commands.STMT_SEND_LONG_DATA:
+            found.whole = False  # what an EXECUTE says from now on is not all
+        ahead = _ahead_of(command, found.insert) if found and found.insert else b""
+        if command.code == commands.STMT_CLOSE:
+            self._by_id.pop(number, None)
+            self._lane.watched.discard(command.start[1:5])
+            self._lane.inserts.pop(command.start[1:5], None)
+        if self._lane.own_last and statement_of(command.start) == self._latest:
+            return ahead + packet[:HEADER] + with_statement(packet[HEADER:], number)
+        return ahead + packet if ahead else Pass.ON
+
+
+def _ahead_of(command: Command, insert: PreparedInsert) -> bytes:
+    """Return what goes to the backend before a command on a prepared INSERT that is passed on unread."""
+    if command.code == commands.STMT_CLOSE:
+        return insert.closes()
+    if command.code == commands.STMT_RESET:
+        insert.long_data.clear()
+    elif command.code == commands.STMT_SEND_LONG_DATA:
+        return insert.overflow()
+    elif command.code in commands.EXECUTES:  # larger than what is read
+        command.prepared = insert
+        insert.types = None  # it may bring new ones
+        return insert.overflow()
+    return b""

@@ -55,6 +55,10 @@ class ReplyStream:
         """Whether no packet waits to become whole."""
         return not self._rest
 
+    def expect(self, code: int) -> None:
+        """Expect the reply to a command of this code."""
+        self._tracker.begin(code)
+
     def data(self, data: bytes) -> None:
         """Take bytes that the backend sent.
 

@@ -31,7 +31,7 @@ from proxy.session.settings import SessionSettings
 from proxy.session.tally import Tally, rows_of, skipped_of, tally_replace, tally_upsert
 from proxy.sql.dialect import Dialect
 from proxy.sql.form import Form
-from proxy.sql.head import Head
+from proxy.sql.head import OFFERING, Head
 from proxy.sql.insert import Insert, Skip, recognise
 from proxy.sql.reason import Reason
 from proxy.sql.recognition import SMALL, Recognition
@@ -62,7 +62,6 @@ _EXHAUSTED: Final = frozenset(
 )  # fmt: skip
 
 _HIDING: Final = frozenset({"call", "execute"})
-_OFFERING: Final = frozenset({"insert", "load"})
 
 _OUTCOME_OF_UPDATED: Final = {Action.REPLACE: Outcome.REPLACED}
 
@@ -153,7 +152,7 @@ class Resolver:
 
     def candidates(self, head: Head, schema: str | None) -> tuple[Rule, ...]:
         """Give the rules for a statement that begins so, in a session with this default schema."""
-        if head.verb not in ("insert", "load") or head.table is None:
+        if head.verb not in OFFERING or head.table is None:
             return ()
         return self._rules().candidates(head.schema or schema, head.table, self._who.user)
 
@@ -563,7 +562,7 @@ def _is_exhausted(duplicate: Duplicate, text: bytes) -> bool:
 
 def _met(command: Command, conflicted: Conflicted, head: Head) -> Head:
     """Say which INSERT has met a conflict; where it is hidden in a routine or in a long text, only the error tells."""
-    hidden = head.verb in _HIDING or (command.unseen is not None and head.verb not in _OFFERING)
+    hidden = head.verb in _HIDING or (command.unseen is not None and head.verb not in OFFERING)
     return Head("insert", None, conflicted.duplicate.table) if hidden else head
 
 

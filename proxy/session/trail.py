@@ -1,39 +1,24 @@
 """What a session leaves behind for the search of causes: the inserts that it sends, and its last other commands."""
 
 from collections import deque
-from typing import Final, NamedTuple
+from collections.abc import Sized
+from typing import Final
 
 from proxy.conflicts.attempt import Attempt
 from proxy.conflicts.insertions import Insertions
+from proxy.session.command import Command
+from proxy.session.contents import Contents, Said
+from proxy.session.fast_lane import SHORT
 from proxy.session.prepared import Prepared
+from proxy.sql.head import OFFERING
 from proxy.wire import commands
 from proxy.wire.execute import cut
 from proxy.wire.framing import HEADER
 
-COMMANDS: Final = 4
+RECENT: Final = 4
 """How many commands are kept: COMMIT, BEGIN and more may stand between a SELECT and the INSERT that follows from it."""
 _BITMAP_AT: Final = HEADER + 10
 """Where an EXECUTE's null bitmap begins in its packet, without query attributes."""
-SHORT: Final = 1_024
-"""Bytes of a command that is kept, or of the beginning that is kept of a longer one."""
-
-
-class Said(NamedTuple):
-    """A statement as a command has sent it.
-
-    Args:
-        text: its text, of a prepared one the text that was prepared; only its beginning if not `whole`.
-        whole: whether that is all, and so is the execution.
-        execution: of a prepared one the whole command that runs it.
-        parameters: how many it has.
-        types: two bytes for each, as they were sent last; b"" if they are not known.
-    """
-
-    text: bytes
-    whole: bool
-    execution: bytes = b""
-    parameters: int = 0
-    types: bytes = b""
 
 
 class Trail:
@@ -41,19 +26,48 @@ class Trail:
 
     Args:
         insertions: who is told.
+        contents: reads the session's commands.
+        pending: those whose replies are due.
+        recent: the last commands that were no inserts, the newest last; each as its packet, or the beginning of it.
         query_attributes: whether the session negotiated CLIENT_QUERY_ATTRIBUTES.
-
-    Attributes:
-        commands: the last commands that were no inserts, the newest last; each as its packet, or the beginning of it.
     """
 
-    __slots__ = ("_insertions", "_query_attributes", "_session", "commands")
+    __slots__ = ("_contents", "_insertions", "_pending", "_query_attributes", "_recent", "_session")
 
-    def __init__(self, insertions: Insertions, query_attributes: bool) -> None:
+    def __init__(
+        self,
+        insertions: Insertions,
+        contents: Contents,
+        pending: Sized,
+        recent: deque[bytes],
+        *,
+        query_attributes: bool,
+    ) -> None:
         self._insertions = insertions
+        self._contents = contents
+        self._pending = pending
+        self._recent = recent
         self._query_attributes = query_attributes
         self._session = insertions.opened()
-        self.commands: deque[bytes] = deque(maxlen=COMMANDS)
+
+    def passed(self, command: Command, verb: str, packet: bytes, *, whole: bool) -> None:
+        """Tell of a command with this verb that goes to the backend as it is, and as much of its packet as is there."""
+        if verb not in OFFERING:
+            self._recent.append(packet[:SHORT])
+        elif whole:
+            command.keep(packet)
+            self.tell(command)
+
+    def tell(self, command: Command) -> None:
+        """Tell of an INSERT, all of which is here, that goes to the backend."""
+        said = self._contents.said(command)
+        if said.whole and said.execution:
+            types = self._run(said, command.started)
+            found = self._contents.prepared(command)
+            if types and found:
+                found.types = types
+        elif said.whole:
+            self.sent(said.text, command.started)
 
     def sent(self, text: bytes, at: float) -> None:
         """Tell of an INSERT, all of it, that goes to the backend as text; at: when it was read."""
@@ -66,7 +80,7 @@ class Trail:
             return
         if self._query_attributes or not count:
             said = Said(statement.text, True, packet[HEADER:], count)
-            statement.types = self.run(said, at) or statement.types
+            statement.types = self._run(said, at) or statement.types
             return
         # what `cut` does, in a third of the time
         bound_at = _BITMAP_AT + (count + 7) // 8
@@ -78,26 +92,13 @@ class Trail:
             statement.types = packet[bound_at + 1 : end]
         self._insertions.executed(self._session, statement.bare, at, packet[_BITMAP_AT:bound_at] + packet[end:])
 
-    def run(self, said: Said, at: float) -> bytes:
-        """Tell of any execution of an INSERT; return the types that it brings."""
-        found = cut(said.execution, said.parameters, query_attributes=self._query_attributes)
-        if found is None:
-            return b""
-        values, types = found
-        self._insertions.sent(self._session, said.text, at, values)
-        return types
-
-    def attempt(self, said: Said, at: float, *, last: bool) -> Attempt:
-        """Make an attempt of a statement that has met a conflict.
-
-        Args:
-            said: the statement.
-            at: when it was read.
-            last: whether no command was sent behind it.
-        """
+    def attempt(self, command: Command) -> Attempt:
+        """Say what is known of a command that has met a conflict."""
+        said = self._contents.said(command)
         # what was sent behind it may be among the commands, and tells nothing of why it was sent
-        before = tuple(packet[HEADER:] for packet in reversed(self.commands)) if last else ()
-        attempt = Attempt(self._session, said.text, said.whole, started=at, before=before)
+        last = len(self._pending) == 1
+        before = tuple(packet[HEADER:] for packet in reversed(self._recent)) if last else ()
+        attempt = Attempt(self._session, said.text, said.whole, started=command.started, before=before)
         if not said.whole or not said.execution:
             return attempt
         found = cut(said.execution, said.parameters, query_attributes=self._query_attributes)
@@ -110,3 +111,12 @@ class Trail:
     def end(self) -> None:
         """Tell of the session's end."""
         self._insertions.ended(self._session)
+
+    def _run(self, said: Said, at: float) -> bytes:
+        """Tell of any execution of an INSERT; return the types that it brings."""
+        found = cut(said.execution, said.parameters, query_attributes=self._query_attributes)
+        if found is None:
+            return b""
+        values, types = found
+        self._insertions.sent(self._session, said.text, at, values)
+        return types

@@ -6,11 +6,15 @@ text whose meaning depends on it is left alone. A CALL changes nothing: both ser
 """
 
 import re
+from typing import Final
 
 from proxy.sql.lexing import Lexing
 from proxy.wire import capabilities as cap
 from proxy.wire.answers import TRACK_SCHEMA, TRACK_VARIABLE
 from proxy.wire.lenenc import read_bytes
+
+CHANGING: Final = frozenset({"set", "execute"})
+"""The verbs of prepared statements that may change a value when they are run."""
 
 # Character sets in which the second byte of a character may be a backslash (0x5C) or a backtick (0x60).
 _UNSAFE_CHARSETS = frozenset({"big5", "cp932", "gb18030", "gbk", "sjis"})
@@ -44,21 +48,38 @@ class Variables:
         mariadb: the server is MariaDB, whose status flags tell ANSI_QUOTES.
         schema: the default schema; None: there is none, or it is not known.
         collation: the collation id of the login.
+        status: the status flags of the server's answer.
 
     Attributes:
+        temporary: the session may have tables of its own, which no look-up finds.
         version: grows whenever a value may have changed, so that a text that was read earlier may mean another thing.
     """
 
-    __slots__ = ("_ansi_quotes", "_charset_safe", "_mariadb", "_no_backslash_escapes", "_schema", "_utf8", "version")
+    __slots__ = (
+        "_ansi_quotes",
+        "_charset_safe",
+        "_mariadb",
+        "_no_backslash_escapes",
+        "_schema",
+        "_utf8",
+        "temporary",
+        "version",
+    )
 
     def __init__(self, mariadb: bool, schema: str | None, collation: int, status: int) -> None:
         self._mariadb = mariadb
+        self.temporary = False
+        self.version = 0
+        self.begin(schema, collation, status)
+
+    def begin(self, schema: str | None, collation: int, status: int) -> None:
+        """Begin anew, after a login with this default schema and collation that was answered with these flags."""
         self._ansi_quotes: bool | None = None
         self._no_backslash_escapes: bool | None = None
         self._charset_safe: bool | None = collation not in _UNSAFE_COLLATIONS
         self._utf8: bool | None = collation in _UTF8_COLLATIONS
         self._schema = schema
-        self.version = 0
+        self.version += 1
         self._adopt(status)
 
     @property

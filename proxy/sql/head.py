@@ -6,6 +6,7 @@ It takes the text at its word: a versioned comment counts as executed, and doubl
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from proxy.sql.names import unquote
 
@@ -16,6 +17,10 @@ VERBS = frozenset(
         *("use", "with"),
     }
 )
+OFFERING = frozenset({"insert", "load"})
+"""The verbs of what may meet a duplicate that rules are for."""
+DEFINING = frozenset({"create", "alter", "drop", "rename", "truncate"})
+"""The verbs of what changes the definition of tables."""
 
 _LOOK = 1024  # bytes
 _NAME_BYTE = rb"[0-9A-Za-z_$\x80-\xff]"
@@ -62,7 +67,8 @@ class Head:
     table: str | None
 
 
-_OTHER = Head("other", None, None)
+OTHER: Final = Head("other", None, None)
+"""What says nothing that matters."""
 
 
 def head(text: bytes) -> Head:
@@ -73,11 +79,11 @@ def head(text: bytes) -> Head:
     """
     found = _HEAD.match(text, 0, _LOOK)
     if found is None:
-        return _OTHER
+        return OTHER
     insert, update, load, first, second, word = found.groups()
     if first is None:
         verb: str = word.decode().lower()
-        return Head(verb, None, None) if verb in VERBS else _OTHER
+        return Head(verb, None, None) if verb in VERBS else OTHER
     verb = (insert or update or load).decode().lower()
     if found.end() == _LOOK:  # the name may go on
         return Head(verb, None, None)

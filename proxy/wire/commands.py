@@ -21,6 +21,10 @@ STMT_FETCH = 0x1C
 RESET_CONNECTION = 0x1F
 STMT_BULK_EXECUTE = 0xFA  # MariaDB
 
+EXECUTES = frozenset({STMT_EXECUTE, STMT_BULK_EXECUTE})
+ON_STATEMENTS = EXECUTES | {STMT_CLOSE, STMT_FETCH, STMT_RESET, STMT_SEND_LONG_DATA}
+"""The commands that carry the id of a prepared statement behind their first byte."""
+
 
 class Shape(Enum):
     """What a server's answer to a command looks like."""

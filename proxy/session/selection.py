@@ -1,0 +1,228 @@
+"""Which of the client's commands are INSERTs that rules have a say in.
+
+A command is told by its start, before it is there as a whole: what rules are for must be read as one piece, all else
+may be passed on in any. Where that depends on a reply that is still due (to a USE, a PREPARE) the command is taken for
+one of them, and looked at again when it is known.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+from proxy.rules.match import RuleSet, rule_for_insert
+from proxy.session.batch import may_be_several, may_hold
+from proxy.session.beginnings import Beginnings, Way
+from proxy.session.command import HEAD, Command, Statement
+from proxy.session.contents import Contents
+from proxy.session.fast_lane import FastLane
+from proxy.session.prepared import PreparedStatements
+from proxy.session.resolution import Resolver
+from proxy.session.variables import Variables
+from proxy.sql.head import OFFERING, Head, head
+from proxy.sql.split import LIMIT
+from proxy.wire import commands
+from proxy.wire.execute import statement_of
+from proxy.wire.framing import HEADER
+
+WANTED: Final = tuple(
+    {
+        commands.QUERY: HEAD,
+        commands.STMT_PREPARE: HEAD,
+        commands.INIT_DB: HEAD,
+        commands.SET_OPTION: 3,
+        **dict.fromkeys(commands.ON_STATEMENTS, 5),
+        **dict.fromkeys(commands.EXECUTES, HEAD),
+    }.get(code, 1)
+    for code in range(256)
+)
+"""How many bytes of a command's payload must be there before it can be passed on, by its code."""
+_TAIL: Final = 1 << 16
+"""How many bytes of a text's end are searched for RETURNING, which is the last clause."""
+_SEMICOLON: Final = ord(";")
+
+
+class Selection:
+    """Tells them for one session.
+
+    Args:
+        rules: gives the rules in force.
+        resolver: knows which of them are for a statement of this session's user.
+        contents: reads the commands.
+        statements: the client's prepared statements.
+        variables: the session's.
+        lane: the session's fast lane, which knows whether a text may hold several statements.
+        pending: the commands whose replies are due.
+        mariadb: the server is MariaDB, where rows may be the reply to an INSERT.
+        longest: bytes of a statement that is read; a longer one is passed on.
+    """
+
+    __slots__ = (
+        "_batch_limit",
+        "_beginnings",
+        "_contents",
+        "_lane",
+        "_longest",
+        "_mariadb",
+        "_pending",
+        "_resolver",
+        "_rules",
+        "_statements",
+        "_variables",
+    )
+
+    def __init__(
+        self,
+        rules: Callable[[], RuleSet],
+        resolver: Resolver,
+        contents: Contents,
+        statements: PreparedStatements,
+        variables: Variables,
+        lane: FastLane,
+        pending: Collection[Command],
+        *,
+        mariadb: bool,
+        longest: int,
+    ) -> None:
+        self._rules = rules
+        self._resolver = resolver
+        self._contents = contents
+        self._statements = statements
+        self._variables = variables
+        self._lane = lane
+        self._pending = pending
+        self._mariadb = mariadb
+        self._longest = longest
+        self._batch_limit = min(longest, LIMIT)
+        self._beginnings: Beginnings | None = None  # made for the first INSERT: most sessions that rest sent none
+
+    def changed_user(self) -> None:
+        """Go on for another user, for whom other rules may be."""
+        self._beginnings = None
+
+    def goes_as_it_is(self, data: bytes, begins: int) -> bool:
+        """Tell whether an INSERT, sent as a text, goes the fast lane: as it came, with nothing of its reply kept back.
+
+        Args:
+            data: a chunk that is one whole COM_QUERY.
+            begins: where the text begins in it.
+        """
+        rules = self._rules()
+        if not rules.rules:
+            return True
+        if self._lane.several and _SEMICOLON in data:
+            return not self.is_ruled(commands.QUERY, data, 0)
+        if self._beginnings is None:
+            self._beginnings = Beginnings(self._way_of)
+        way = self._beginnings.way_of(data, begins, rules, self._variables.schema)
+        if way is not Way.WATCHED:
+            return way is Way.PLAIN
+        return len(data) <= self._longest and not (self._mariadb and _may_return(data))
+
+    def _way_of(self, start: Head, schema: str | None) -> Way:
+        candidates = self._resolver.candidates(start, schema)
+        if not candidates:
+            return Way.PLAIN
+        return Way.READ if rule_for_insert(candidates) is not None else Way.WATCHED
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # By a command's start
+
+    def needed(self, code: int, length: int) -> int:
+        """Return how many bytes of a command's payload must be there before it can be judged.
+
+        Args:
+            code: its first byte.
+            length: of the whole payload, in bytes.
+        """
+        if code == commands.QUERY and length <= self._batch_limit and self.takes_several() and self._rules().rules:
+            return length  # they may be for any of its statements
+        return min(length, WANTED[code])
+
+    def is_too_long(self, size: int) -> bool:
+        """Tell whether a text of so many bytes is passed on without being read."""
+        return size > self._longest or (self._lane.several and size > self._batch_limit)
+
+    def takes_several(self) -> bool:
+        """Tell whether the server may take a text of several statements."""
+        return self._lane.several or any(before.code == commands.SET_OPTION for before in self._pending)
+
+    def is_ruled(self, code: int, data: bytes, position: int) -> bool:
+        """Tell whether a command is an INSERT that rules are for (as its start says), so that it must be seen whole.
+
+        Args:
+            code: its first byte.
+            data: bytes that hold what is `needed` of it.
+            position: where its packet begins in them.
+        """
+        if data[position + 3]:
+            return False
+        if code == commands.QUERY or code == commands.STMT_PREPARE:
+            return bool(self._rules().rules) and self._is_ruled_text(code, data, position + HEADER)
+        return code in commands.ON_STATEMENTS and self._is_on_ruled(code, data, position)
+
+    def is_for_rules(self, found: Head) -> bool:
+        """Tell whether rules are for a statement that begins so, or may be."""
+        if found.verb not in OFFERING:
+            return False
+        if any(before.code == commands.INIT_DB or before.verb == "use" for before in self._pending):
+            return True  # it is looked at again when the schema is known
+        return bool(self._resolver.candidates(found, self._variables.schema))
+
+    def _is_ruled_text(self, code: int, data: bytes, start: int) -> bool:
+        payload = data[start : start + HEAD]
+        at = 1 if code == commands.STMT_PREPARE else self._contents.text_at(payload)
+        if at < 0:
+            return False
+        if _may_be_insert(payload, at) and self.is_for_rules(found := head(payload[at:])):
+            return found.verb == "insert" or code == commands.QUERY
+        return code == commands.QUERY and self.takes_several() and self._holds_ruled(data, start)
+
+    def _holds_ruled(self, data: bytes, start: int) -> bool:
+        """Tell whether a text may hold an INSERT that rules are for behind another statement."""
+        length = int.from_bytes(data[start - HEADER : start - 1], "little")
+        text = data[start : start + length]
+        return len(text) == length and may_be_several(text) and may_hold(text, self.is_for_rules)
+
+    def _is_on_ruled(self, code: int, data: bytes, position: int) -> bool:
+        """Tell the same of a command on a prepared statement, whatever the rules in force by now."""
+        number = statement_of(data[position + HEADER : position + HEADER + 5])
+        if self._statements.is_last(number) and any(before.code == commands.STMT_PREPARE for before in self._pending):
+            return True  # it is looked at again when that statement's id is known
+        if code not in commands.EXECUTES and code != commands.STMT_SEND_LONG_DATA:
+            return False
+        insert = self._statements.insert(number)
+        if insert is None or code in commands.EXECUTES:
+            return insert is not None
+        return insert.long_data.takes(int.from_bytes(data[position : position + 3], "little"))
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # Of a whole one
+
+    def statement(self, prefix: bytes, text: bytes, start: Head) -> Statement:
+        """Make a statement, with the rules that are for it.
+
+        Args:
+            prefix: the payload up to the text.
+            text: the text.
+            start: what it begins with, or what stands for that.
+        """
+        variables = self._variables
+        candidates = self._resolver.candidates(start, variables.schema)
+        lexing, definite = variables.lexing(), not variables.temporary
+        returning = self._mariadb and _may_return(text)
+        return Statement(prefix, text, start, variables.schema, candidates, lexing, definite, returning)
+
+    def insert(self, text: bytes) -> Statement | None:
+        """Make a statement of one that stands in a multi-statement text, if it is an INSERT that rules are for."""
+        start = head(text[:HEAD])
+        return self.statement(b"", text, start) if self._resolver.candidates(start, self._variables.schema) else None
+
+
+def _may_return(text: bytes) -> bool:
+    """Tell whether rows may be the reply to an INSERT, which begins before the server has met a duplicate."""
+    return b"returning" in text[-_TAIL:].lower()
+
+
+def _may_be_insert(payload: bytes, at: int) -> bool:
+    """Tell whether a text may be an INSERT, by its first byte: an I, or no letter at all (a comment, a parenthesis)."""
+    first = payload[at : at + 1]
+    return first in b"iI" or not first.isalpha()
