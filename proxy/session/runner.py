@@ -192,14 +192,17 @@ class Runner:
 
     def run(self, command: Command, text: bytes) -> None:
         """Have the backend run a text in place of the client's command, or the client's own text again."""
-        insert, execution, statement = command.prepared, command.execution, command.statement
+        batch, statement, insert, execution = command.batch, command.statement, command.prepared, command.execution
+        if batch is not None:
+            batch.join()
+            self._replies.expect(commands.QUERY)
+            self._to_backend(batch.packets(text))
+            return
         if statement is None:
             raise ProtocolError("a reply asks for a statement that is not there")
         if insert is None or execution is None:
-            if command.batch is not None:
-                command.batch.join()
             self._replies.expect(commands.QUERY)
-            self._to_backend((command.batch or statement).packets(text))
+            self._to_backend(statement.packets(text))
             return
         number = insert.number_of(text)
         if number is None:

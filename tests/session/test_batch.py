@@ -449,6 +449,20 @@ def test_a_text_of_many_statements_is_read_in_turns() -> None:
         assert talk.outcomes == [("kept", 1)] * 1000
 
 
+def test_a_text_of_many_statements_need_not_begin_with_an_insert() -> None:
+    text = ";".join(["BEGIN", *[INSERT] * 100])
+    with logged_in(Delivery(), IGNORE) as talk:
+        client, backend = talk
+        client >> query(text)
+        talk.wires.run_waiting()
+        backend << query(text)
+        backend >> ok(status=MORE) + duplicate("a@x", KEY, sequence=2)
+        backend << query(";".join([statement(IGNORE), *[INSERT] * 99]))
+        answers = b"".join(ok(status=MORE, sequence=number) for number in range(2, 101))
+        backend >> b"".join(ok(status=MORE, sequence=number) for number in range(1, 100)) + ok(sequence=100)
+        client << ok(status=MORE) + answers + ok(sequence=101)
+
+
 def test_a_text_longer_than_is_split_goes_on_as_it_is() -> None:
     text = f"SELECT '{'x' * (128 << 10)}'; {INSERT}"
     anywhere = rules("- {name: r, table: users, action: ignore}")  # the text may have changed the schema
