@@ -27,6 +27,8 @@ _TLS_FAREWELL: Final = 0.5
 """Seconds to wait for the peer's close_notify: an idle client reads it only when it next wants something."""
 _FAREWELL: Final = 1.0
 """Seconds to wait for the end of a client that is told that the proxy shuts down."""
+_NO_REPLY: Final = "connection closed, and the reply that was due never came"
+_NO_END: Final = "connection closed, and the backend did not close its own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class PairSettings:
     backend_proxy_protocol: the version of the header that tells a backend of the client's address. turns: of logins.
     log_sessions: the end of each session is told at level info, not debug.
     flush_timeout: seconds that a closing pair may take to send what waits. half_closed_timeout: seconds after which
-    the backend hears of the end of a client that has closed its direction while a reply was due.
+    the backend hears of the end of a client that has closed its direction while a reply was due; and in which it is to
+    end, too, when none is. abandoned_timeout: seconds after which nobody waits for such a reply any more.
     """
 
     backends: Backends
@@ -63,6 +66,7 @@ class PairSettings:
     log_sessions: bool = True
     flush_timeout: float = 5.0
     half_closed_timeout: float = 10.0
+    abandoned_timeout: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,16 +452,22 @@ class Pair:
         self._client.hold(Hold.ENDED)
         # Replies that are due still go to the client, who may have closed one direction only; and as long as one is due
         # the session may have something of its own to ask the backend. But a client that is gone is not waited for.
-        self._set_timer(self._settings.half_closed_timeout, self._backend.end_writing)
+        self._set_timer(self._settings.half_closed_timeout, self._lose_hope)
         self._do_when(self._is_answered, self._pass_client_end_on)
         return True
 
     def _backend_ended(self) -> bool:
         return False
 
+    def _lose_hope(self) -> None:
+        self._backend.end_writing()
+        self._set_timer(self._settings.abandoned_timeout, self._client_lost, _NO_REPLY)
+
     def _pass_client_end_on(self) -> None:
         self._session.client_ended()
-        if not self._backend.end_writing():
+        if self._backend.end_writing():
+            self._set_timer(self._settings.half_closed_timeout, self._client_lost, _NO_END)
+        else:
             self._client_lost("connection closed")
 
     def _client_data_leaving(self, data: bytes) -> None:
@@ -522,9 +532,9 @@ class Pair:
             self._turn = False
             self._settings.turns.give(self.client.host)
 
-    def _set_timer(self, seconds: float, action: Callable[[], object]) -> None:
+    def _set_timer(self, seconds: float, action: Callable[..., object], *args: str) -> None:
         self._cancel_timer()
-        self._timer = self._loop.call_later(seconds, action)
+        self._timer = self._loop.call_later(seconds, action, *args)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

@@ -181,6 +181,32 @@ async def test_a_client_that_is_gone_is_not_waited_for() -> None:
         assert await client.rest() == b"answer"
 
 
+async def test_nobody_waits_for_ever_for_a_reply_to_a_client_that_is_gone() -> None:
+    async with (
+        backend() as server,
+        stage(server.address, half_closed_timeout=0.02, abandoned_timeout=0.02) as running,
+    ):
+        client, behind, session = await logged_in(running, server)
+        session.idle = False
+        client.send(b"question")
+        client.writer.write_eof()
+        assert await behind.rest() == b"question"
+        await session.ended.wait()
+        assert session.events == ["client lost: connection closed, and the reply that was due never came"]
+        assert await client.rest() == b""
+
+
+async def test_a_backend_that_does_not_follow_the_end_of_a_client_is_not_waited_for() -> None:
+    async with backend() as server, stage(server.address, half_closed_timeout=0.02) as running:
+        client, behind, session = await logged_in(running, server)
+        client.send(b"bye")
+        client.writer.write_eof()
+        assert await behind.rest() == b"bye"
+        await session.ended.wait()
+        assert session.events == ["client lost: connection closed, and the backend did not close its own"]
+        assert await client.rest() == b""
+
+
 async def test_a_client_that_leaves_during_the_login_ends_the_session() -> None:
     async with backend() as server, stage(server.address) as running:
         client, session = await running.greeted()
