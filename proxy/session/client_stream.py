@@ -6,6 +6,7 @@ gathered, what has to wait is kept, and of what is passed on unseen only the num
 
 from collections.abc import Callable
 from enum import Enum, auto
+from typing import Protocol
 
 from proxy.wire.framing import HEADER
 
@@ -18,27 +19,40 @@ class Pass(Enum):
     ALL = auto()  # it is passed on, and so is all behind it, unseen
 
 
+class Reader(Protocol):
+    """Who reads the packets."""
+
+    def needed(self, data: bytes, position: int) -> int:
+        """Return how many bytes from a packet's start must have come before it can be read.
+
+        The bytes behind them are passed on as they come.
+        """
+
+    def read(self, data: bytes, position: int, end: int) -> bytes | Pass:
+        """Read a packet; return what becomes of it, or the bytes that go to the backend in its place.
+
+        Args:
+            data: bytes that hold as much of it as is needed.
+            position: where it begins in them.
+            end: where it ends, which may lie behind them.
+        """
+
+
 class ClientStream:
     """Cuts the client's bytes into packets.
 
     Args:
-        needed: asked with data and a packet's offset in it, tells how many bytes from there must have come before the
-            packet can be read; the bytes behind them are passed on as they come.
-        read: called with data and a packet's offset and end (which may lie behind the data); returns what becomes of
-            it, or the bytes that go to the backend in its place.
         send: sends bytes to the backend.
+
+    Attributes:
+        reader: reads the packets; set before the first byte comes.
     """
 
-    __slots__ = ("_held", "_need", "_needed", "_parts", "_read", "_relaying", "_send", "_size", "_unseen")
+    __slots__ = ("_held", "_need", "_parts", "_relaying", "_send", "_size", "_unseen", "reader")
 
-    def __init__(
-        self,
-        needed: Callable[[bytes, int], int],
-        read: Callable[[bytes, int, int], "bytes | Pass"],
-        send: Callable[[bytes], None],
-    ) -> None:
-        self._needed = needed
-        self._read = read
+    reader: Reader
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
         self._parts: list[bytes] = []  # what waits
         self._size = 0
@@ -108,12 +122,12 @@ class ClientStream:
         position = min(size, self._unseen)
         self._unseen -= position
         while position < size:
-            need = 0 if self._held else self._needed(data, position)
+            need = 0 if self._held else self.reader.needed(data, position)
             if self._held or position + need > size:
                 self._keep(data, position, need)
                 break
             end = position + HEADER + int.from_bytes(data[position : position + 3], "little")
-            instead = self._read(data, position, end)
+            instead = self.reader.read(data, position, end)
             if instead is Pass.LATER:
                 self._held = True
                 continue

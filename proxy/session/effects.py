@@ -108,11 +108,6 @@ class Effects:
         if len(command.start) == HEAD or may_use(command.start):
             self._variables.schema = None
 
-    def user_lost(self) -> None:
-        """Take note that nobody is logged in any more."""
-        self._variables.forget()
-        self._variables.schema = None
-
     def _may_be_several(self, command: Command) -> bool:
         """Tell whether a reply of several results may be one to several statements, and not to one CALL."""
         return command.verb != "call" or b";" in self._contents.text(command).rstrip(b"; ")

@@ -5,12 +5,22 @@ replaced. A reply to a command of the proxy's own is swallowed.
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
-from proxy.session.withheld import Withheld
+from proxy.session.reply_gate import ReplyGate
 from proxy.wire.errors import ProtocolError
 from proxy.wire.framing import HEADER
 from proxy.wire.replies import ReplyTracker
-from proxy.wire.sequence import Shift
+
+
+class Reader(Protocol):
+    """Who reads the packets that matter."""
+
+    def read(self, payload: bytes, sequence: int) -> bytes | None:
+        """Read one; return None to pass it on, or the bytes that the client gets in its place."""
+
+    def ended(self) -> bool:
+        """Take note that a reply may have ended with a packet that does not matter; tell whether one was due."""
 
 
 class ReplyStream:
@@ -18,46 +28,24 @@ class ReplyStream:
 
     Args:
         tracker: knows where in a reply they are.
-        read: called with the payload and sequence id of a packet that matters; returns None to pass it on, or the
-            bytes that the client gets in its place.
-        ended: called when a reply may have ended with a packet that does not matter; tells whether one was due.
+        reader: reads them.
+        gate: sends them to the client; what the reader returns has the sequence ids that the client is to see.
         lost: called with the reason when the bytes cannot be followed any more; tells whether they may be passed on.
-        withheld: sends bytes to the client, or keeps them.
-
-    Attributes:
-        swallowing: nothing is passed on.
-        shift: raises the sequence ids of what is passed on, where a reply goes on with that to another command; what
-            `read` returns has the ids that the client is to see.
     """
 
-    __slots__ = ("_ended", "_lost", "_read", "_rest", "_send", "_tracker", "_withheld", "shift", "swallowing")
+    __slots__ = ("_gate", "_lost", "_reader", "_rest", "_tracker")
 
-    def __init__(
-        self,
-        tracker: ReplyTracker,
-        read: Callable[[bytes, int], bytes | None],
-        ended: Callable[[], bool],
-        lost: Callable[[str], bool],
-        withheld: Withheld,
-    ) -> None:
-        self._lost = lost
+    def __init__(self, tracker: ReplyTracker, reader: Reader, gate: ReplyGate, lost: Callable[[str], bool]) -> None:
         self._tracker = tracker
-        self._read = read
-        self._ended = ended
-        self._withheld = withheld
-        self._send = withheld.send
+        self._reader = reader
+        self._gate = gate
+        self._lost = lost
         self._rest = b""  # the start of a packet that must be read whole
-        self.swallowing = False
-        self.shift: Shift | None = None
 
     @property
     def empty(self) -> bool:
         """Whether no packet waits to become whole."""
         return not self._rest
-
-    def expect(self, code: int) -> None:
-        """Expect the reply to a command of this code."""
-        self._tracker.begin(code)
 
     def data(self, data: bytes) -> None:
         """Take bytes that the backend sent.
@@ -73,20 +61,20 @@ class ReplyStream:
             while True:
                 before = position
                 position = self._tracker.pass_over(data, position)
-                if self.swallowing:
+                if self._gate.swallowing:
                     self._send_stretch(data, start, before)
                     start = position
-                if self._tracker.ended and self._ended():
+                if self._tracker.ended and self._reader.ended():
                     continue
                 end = self._tracker.measure(data, position) if position < len(data) else 0
                 if not end:
                     break
                 start = self._keep_back(data, start, position)
-                instead = self._read(data[position + HEADER : end], data[position + 3])
+                instead = self._reader.read(data[position + HEADER : end], data[position + 3])
                 if instead is not None:
                     self._send_stretch(data, start, position)
                     if instead:
-                        self._send(instead)
+                        self._gate.send(instead)
                     start = end
                 position = end
         except ProtocolError as error:
@@ -101,16 +89,15 @@ class ReplyStream:
         """Pass on what waits to become a whole packet."""
         rest, self._rest = self._rest, b""
         if rest:
-            self._send(rest)
+            self._gate.send(rest)
 
     def _keep_back(self, data: bytes, start: int, position: int) -> int:
         """Send what comes before a packet, if that may have it dropped or change the shift; return where to go on."""
-        if not self._withheld.active and self.shift is None:
+        if not self._gate.keeping and self._gate.shift is None:
             return start
         self._send_stretch(data, start, position)
         return position
 
     def _send_stretch(self, data: bytes, start: int, end: int) -> None:
         if start < end:
-            stretch = data if end - start == len(data) else data[start:end]
-            self._send(stretch if self.shift is None else self.shift.raised(stretch))
+            self._gate.pass_on(data if end - start == len(data) else data[start:end])

@@ -5,103 +5,134 @@ statement of several, or an execution of a prepared statement, for which the tex
 sight.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from proxy.session.batch import Batch, first_ruled, may_be_several
-from proxy.session.client_stream import Pass
+from proxy.session.client_stream import ClientStream, Pass
 from proxy.session.command import HEAD, Command, Stage, Statement
 from proxy.session.contents import Contents
 from proxy.session.effects import Effects
+from proxy.session.in_flight import InFlight
 from proxy.session.prepared import PreparedStatements
-from proxy.session.reply_stream import ReplyStream
-from proxy.session.resolution import Pause, Resolver, Send
+from proxy.session.reply_gate import ReplyGate
+from proxy.session.resolution import Pause, Resolver, Send, Wait
 from proxy.session.selection import Selection
+from proxy.session.settings import Tables, Wires
+from proxy.session.status import is_alone
 from proxy.session.trail import Trail
-from proxy.session.withheld import Withheld
 from proxy.sql.head import head
 from proxy.sql.statement import Skip
 from proxy.wire import commands
 from proxy.wire.answers import ERR
 from proxy.wire.errors import ProtocolError
 from proxy.wire.execute import statement_of
+from proxy.wire.framing import frame
+from proxy.wire.replies import ReplyTracker
 
 _ERR: Final = bytes((ERR,))
 
 
 class Runner:
-    """Runs them, one at a time: while one is under way, no command is sent behind it.
+    """Runs them, one at a time: what the client sends behind one is kept until its reply has ended.
 
     Args:
-        selection: makes statements of texts.
+        wires: where to write, and who calls back after others have had their turn.
+        tables: looks up the definitions that a command waits for.
+        client: the client's bytes, which it keeps.
+        tracker: follows the reply to what is sent.
+        flight: the commands that are under way.
+        gate: what the client gets of the replies.
         resolver: decides.
-        contents: reads the commands.
+        selection: makes statements of texts.
         statements: the client's prepared statements.
+        contents: reads the commands.
         effects: is told of texts that cannot be read as single statements.
         trail: is told of what is sent.
-        replies: the backend's answers.
-        withheld: keeps the beginning of an answer back.
-        to_backend: sends bytes to the backend.
 
     Attributes:
         preparing: the text that is being prepared on a rule's behalf; b"" if none is.
+        waiting: a command waits to be gone on with, and so does its reply if there was one.
     """
 
     __slots__ = (
+        "_client",
         "_contents",
         "_effects",
-        "_replies",
+        "_ended",
+        "_flight",
+        "_gate",
         "_resolver",
         "_selection",
         "_statements",
-        "_to_backend",
+        "_tables",
+        "_tracker",
         "_trail",
-        "_withheld",
+        "_wires",
         "preparing",
+        "waiting",
     )
 
     def __init__(
         self,
-        selection: Selection,
+        wires: Wires,
+        tables: Tables | None,
+        client: ClientStream,
+        tracker: ReplyTracker,
+        flight: InFlight,
+        gate: ReplyGate,
         resolver: Resolver,
-        contents: Contents,
+        selection: Selection,
         statements: PreparedStatements,
+        contents: Contents,
         effects: Effects,
         trail: Trail,
-        replies: ReplyStream,
-        withheld: Withheld,
-        to_backend: Callable[[bytes], None],
     ) -> None:
-        self._selection = selection
+        self._wires = wires
+        self._tables = tables
+        self._client = client
+        self._tracker = tracker
+        self._flight = flight
+        self._gate = gate
         self._resolver = resolver
-        self._contents = contents
+        self._selection = selection
         self._statements = statements
+        self._contents = contents
         self._effects = effects
         self._trail = trail
-        self._replies = replies
-        self._withheld = withheld
-        self._to_backend = to_backend
+        self._ended = False
         self.preparing = b""
+        self.waiting = False
+
+    def release(self) -> None:
+        """Read on what the client has sent meanwhile, if nothing stands in its way any more."""
+        if self._client.held and (self._flight.infile or not self._flight.commands):
+            if not self._client.empty:
+                self._wires.release_client()
+            self._client.release()
+
+    def end(self) -> None:
+        """Do nothing any more, whatever is still called back."""
+        self._ended = True
 
     # ----------------------------------------------------------------------------------------------------------------
     # What is sent in the first place
 
-    def take_up(self, command: Command) -> bool:
-        """Go on with a text that the fast lane has sent, if a rule may answer its conflict; tell whether one may."""
+    def take_up(self, command: Command) -> None:
+        """Go on with a text that the fast lane has sent, if a rule may answer its conflict with a second one."""
         payload = command.payload
         at = self._contents.text_at(payload)
         if payload[at : at + 3].lower() != b"ins":
-            return False
+            return
         text = payload[at:]
         statement = self._selection.statement(payload[:at], text, head(text[:HEAD]))
-        if not statement.candidates:
-            return False
-        self._resolver.watch(command, statement)
-        return True
+        if statement.candidates:
+            self._hold(command)
+            self._resolver.watch(command, statement)
 
-    def start(self, command: Command, data: bytes, start: int, end: int) -> bytes | Pass | Pause:
-        """Begin with a command that is here as a whole; a large one is not copied more than it must be.
+    def start(self, command: Command, data: bytes, start: int, end: int) -> bytes | Pass:
+        """Begin with a command that is here as a whole.
 
         Args:
             command: it.
@@ -110,8 +141,21 @@ class Runner:
             end: where it ends.
 
         Returns:
-            What becomes of its packet, or what goes to the backend in its place; or that `go_on` must be called.
+            What becomes of its packet, or what goes to the backend in its place.
         """
+        self._hold(command)
+        answer = self._start(command, data, start, end)
+        if isinstance(answer, Pause):
+            self._wait(command, answer)
+            return b""
+        return answer
+
+    def _hold(self, command: Command) -> None:
+        self._client.hold()
+        command.alone = is_alone(self._tracker.status)
+
+    def _start(self, command: Command, data: bytes, start: int, end: int) -> bytes | Pass | Pause:
+        """Begin with a command; a large one is not copied more than it must be."""
         if command.code in commands.EXECUTES:
             return self._start_execution(command, data[start:end])
         at = start + (1 if command.code == commands.STMT_PREPARE else self._contents.text_at(command.start))
@@ -128,17 +172,6 @@ class Runner:
             return first
         return Pass.ON if first is text else (command.batch or statement).packets(first)
 
-    def go_on(self, command: Command) -> Pause | None:
-        """Go on with a command that nothing has been sent for yet, for another turn."""
-        statement = command.batch.whole if command.batch is not None else command.statement
-        if statement is None:
-            raise ProtocolError("a command goes on that never was")
-        first = self._first_text(command, statement)
-        if isinstance(first, Pause):
-            return first
-        self.run(command, first)
-        return None
-
     def _start_execution(self, command: Command, payload: bytes) -> bytes | Pass | Pause:
         """Begin with an execution of a prepared INSERT."""
         command.prepared = insert = self._statements.insert(statement_of(payload))
@@ -147,13 +180,13 @@ class Runner:
         execution = self._statements.read_execution(insert, command, payload)
         if execution is None:  # the server says what is wrong with it
             return insert.overflow() + self._statements.framed(payload)
-        self._withheld.active = insert.statement.returning
+        self._gate.keeping = insert.statement.returning
         self._trail.tell(command)
         first = self._resolver.first_text(command, insert.statement)
         if isinstance(first, Pause):
             return first
         if first is not insert.statement.text:
-            self.run(command, first)
+            self._run(command, first)
             return b""
         return insert.packets(execution, insert.number) if insert.always else self._statements.framed(payload)
 
@@ -165,15 +198,15 @@ class Runner:
                 command.stage = Stage.UNSENT
                 return first
             if isinstance(first, bytes):
-                self._replies.shift = command.batch.shift
-                self._withheld.active = command.statement is not None and command.statement.returning
+                self._gate.shift = command.batch.shift
+                self._gate.keeping = command.statement is not None and command.statement.returning
                 return first
             command.batch = None
             if statement.head.verb == "insert":
                 self._trail.sent(statement.text, command.started)
             if isinstance(first, Skip):
                 statement = self._opaque(command, statement, first)
-        self._withheld.active = statement.returning
+        self._gate.keeping = statement.returning
         return self._resolver.first_text(command, statement)
 
     def _opaque(self, command: Command, whole: Statement, skip: Skip) -> Statement:
@@ -190,30 +223,66 @@ class Runner:
     # ----------------------------------------------------------------------------------------------------------------
     # What is sent next
 
-    def run(self, command: Command, text: bytes) -> None:
+    def follow(self, command: Command, answer: Send | Wait | Pause) -> None:
+        """Go on with a command as the resolver says."""
+        if isinstance(answer, Send):
+            self._run(command, answer.text)
+        else:
+            self._wait(command, answer)
+
+    def _wait(self, command: Command, wait: Wait | Pause) -> None:
+        """Let a command wait for the definition of its table, or until others have had their turn."""
+        self.waiting = True
+        if isinstance(wait, Pause):
+            self._wires.soon(partial(self._resume, command))
+        elif self._tables is not None:
+            self._tables.request(wait.schema, wait.table, partial(self._resume, command))
+
+    def _resume(self, command: Command) -> None:
+        """Go on with a command that has waited."""
+        if self._ended or not self._flight.commands or self._flight.commands[0] is not command:
+            return
+        self.waiting = False
+        answer = self._first(command) if command.stage is Stage.UNSENT else self._resolver.resumed(command)
+        if not isinstance(answer, bytes):
+            self.follow(command, answer)
+            return
+        self._flight.finish()
+        self._wires.to_client(frame(answer, command.answer_id))
+        self.release()
+
+    def _first(self, command: Command) -> Send | Pause:
+        """Decide what is sent in the first place, in a later turn."""
+        statement = command.batch.whole if command.batch is not None else command.statement
+        if statement is None:
+            raise ProtocolError("a command goes on that never was")
+        first = self._first_text(command, statement)
+        return first if isinstance(first, Pause) else Send(first)
+
+    def _run(self, command: Command, text: bytes) -> None:
         """Have the backend run a text in place of the client's command, or the client's own text again."""
         batch, statement, insert, execution = command.batch, command.statement, command.prepared, command.execution
         if batch is not None:
             batch.join()
-            self._replies.expect(commands.QUERY)
-            self._to_backend(batch.packets(text))
+            self._tracker.begin(commands.QUERY)
+            self._wires.to_backend(batch.packets(text))
             return
         if statement is None:
             raise ProtocolError("a reply asks for a statement that is not there")
         if insert is None or execution is None:
-            self._replies.expect(commands.QUERY)
-            self._to_backend(statement.packets(text))
+            self._tracker.begin(commands.QUERY)
+            self._wires.to_backend(statement.packets(text))
             return
         number = insert.number_of(text)
         if number is None:
             self.preparing = text
             self._statements.add_beside()
-            self._replies.swallowing = True
-            self._replies.expect(commands.STMT_PREPARE)
-            self._to_backend(statement.packets(text))
+            self._gate.swallowing = True
+            self._tracker.begin(commands.STMT_PREPARE)
+            self._wires.to_backend(statement.packets(text))
         else:
-            self._replies.expect(commands.STMT_EXECUTE)
-            self._to_backend(insert.packets(execution, number))
+            self._tracker.begin(commands.STMT_EXECUTE)
+            self._wires.to_backend(insert.packets(execution, number))
 
     def read_prepared(self, command: Command, payload: bytes) -> None:
         """Read the first packet of the reply to the PREPARE of a text: the id that it has, or an ERR."""
@@ -227,12 +296,12 @@ class Runner:
             command: what it is run for.
             payload: of the packet that has ended the answer; b"" for definitions.
         """
-        self._replies.swallowing = False
+        self._gate.swallowing = False
         text, self.preparing = self.preparing, b""
         if payload[:1] == _ERR:
             answer = self._resolver.not_prepared(command, payload)
             if not isinstance(answer, Send):
                 return answer
             text = answer.text
-        self.run(command, text)
+        self._run(command, text)
         return None

@@ -52,6 +52,9 @@ class Selection:
         lane: the session's fast lane, which knows whether a text may hold several statements.
         pending: the commands whose replies are due.
         mariadb: the server is MariaDB, where rows may be the reply to an INSERT.
+        longest: see below.
+
+    Attributes:
         longest: bytes of a statement that is read; a longer one is passed on.
     """
 
@@ -60,13 +63,13 @@ class Selection:
         "_beginnings",
         "_contents",
         "_lane",
-        "_longest",
         "_mariadb",
         "_pending",
         "_resolver",
         "_rules",
         "_statements",
         "_variables",
+        "longest",
     )
 
     def __init__(
@@ -90,7 +93,7 @@ class Selection:
         self._lane = lane
         self._pending = pending
         self._mariadb = mariadb
-        self._longest = longest
+        self.longest = longest
         self._batch_limit = min(longest, LIMIT)
         self._beginnings: Beginnings | None = None  # made for the first INSERT: most sessions that rest sent none
 
@@ -115,7 +118,7 @@ class Selection:
         way = self._beginnings.way_of(data, begins, rules, self._variables.schema)
         if way is not Way.WATCHED:
             return way is Way.PLAIN
-        return len(data) <= self._longest and not (self._mariadb and _may_return(data))
+        return len(data) <= self.longest and not (self._mariadb and _may_return(data))
 
     def _way_of(self, start: Head, schema: str | None) -> Way:
         candidates = self._resolver.candidates(start, schema)
@@ -139,7 +142,7 @@ class Selection:
 
     def is_too_long(self, size: int) -> bool:
         """Tell whether a text of so many bytes is passed on without being read."""
-        return size > self._longest or (self._lane.several and size > self._batch_limit)
+        return size > self.longest or (self._lane.several and size > self._batch_limit)
 
     def takes_several(self) -> bool:
         """Tell whether the server may take a text of several statements."""
