@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	command -v $$python >/dev/null 2>&1 \
 	&& $$python -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' && echo $$python && break; done)
 
-.PHONY: help install compile wheel demo image image-test compose monitoring abuse test soak races causes bounds matrix diff check audit bench format lock clean
+.PHONY: help install compile wheel demo image image-test compose monitoring abuse faults test soak races causes bounds matrix diff check audit bench format lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -28,6 +28,7 @@ help:
 	@echo "make diff      hold DIFF_CONVERSATIONS=10000 generated conversations per server with and without the proxy"
 	@echo "make matrix    hold every case of the matrix of statements and rules against the model, not a sixth of them"
 	@echo "make abuse     hold the proxy against ABUSE_CLIENTS=1000 clients that never log in, and as many that never read"
+	@echo "make faults    cut, reset, delay and silence connections, servers, workers, disks and clocks, in every state"
 	@echo "make races     let eight clients race, RACE_SECONDS=30 for each action on each server"
 	@echo "make causes    produce every cause of conflicts CAUSES=100 times on each server, and follow what is suggested"
 	@echo "make bounds    record BOUNDS=1000000 conflicts on a tenth as many keys, and print memory and series"
@@ -92,6 +93,10 @@ ABUSE_CLIENTS ?= 1000
 abuse: $(DEVELOPMENT)
 	$(BIN)/python -m tests.servers fetch
 	ABUSE_CLIENTS=$(ABUSE_CLIENTS) $(BIN)/python -m pytest --capture=no --timeout=900 tests/e2e/test_abuse.py
+
+faults: $(DEVELOPMENT)
+	$(BIN)/python -m tests.servers fetch
+	FAULTS=full $(BIN)/python -m pytest --capture=no --timeout=600 tests/faults
 
 matrix: $(DEVELOPMENT)
 	$(BIN)/python -m tests.servers fetch
