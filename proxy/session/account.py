@@ -5,7 +5,7 @@ from dataclasses import replace
 from proxy.session.auth import AuthRelay
 from proxy.session.login_phase import Agreed
 from proxy.session.prepared import PreparedStatements
-from proxy.session.resolution import Resolver
+from proxy.session.reporter import Reporter
 from proxy.session.selection import Selection
 from proxy.session.settings import SessionSettings, Wires
 from proxy.session.variables import Variables
@@ -23,8 +23,8 @@ class Account:
         agreed: what its login has settled.
         variables: its variables.
         statements: its prepared statements.
-        resolver: carries out the rules for this account.
-        selection: selects by them.
+        reporter: records the conflicts of this account.
+        selection: selects by the rules for it.
 
     Attributes:
         login: what it has logged in with.
@@ -33,7 +33,7 @@ class Account:
 
     __slots__ = (
         "_agreed",
-        "_resolver",
+        "_reporter",
         "_selection",
         "_settings",
         "_statements",
@@ -51,7 +51,7 @@ class Account:
         agreed: Agreed,
         variables: Variables,
         statements: PreparedStatements,
-        resolver: Resolver,
+        reporter: Reporter,
         selection: Selection,
     ) -> None:
         self._wires = wires
@@ -59,7 +59,7 @@ class Account:
         self._agreed = agreed
         self._variables = variables
         self._statements = statements
-        self._resolver = resolver
+        self._reporter = reporter
         self._selection = selection
         self.login = self._wanted = agreed.login
         self.relay: AuthRelay | None = None
@@ -101,7 +101,7 @@ class Account:
         users.give(self.login.user)
         self.login = login = self._wanted
         users.take(login.user)
-        self._resolver.changed_user(login.user)
+        self._reporter.changed_user(login.user)
         self._selection.changed_user()
         self._statements.forget()
         self._variables.begin(login.database, login.charset, status)

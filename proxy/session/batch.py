@@ -12,8 +12,9 @@ from typing import Final
 
 from proxy.rules.plan import Plan
 from proxy.rules.rule import Rule
-from proxy.session.command import Command, Stage, Statement
-from proxy.session.resolution import PAUSE, Pause
+from proxy.session.command import Command, Stage
+from proxy.session.decision import PAUSE, Pause
+from proxy.session.statement import Statement
 from proxy.session.status import is_alone
 from proxy.sql.head import Head, heads_behind
 from proxy.sql.recognition import SMALL

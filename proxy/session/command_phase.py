@@ -33,11 +33,13 @@ from proxy.session.effects import Effects
 from proxy.session.fast_lane import FastLane, plain_starts
 from proxy.session.in_flight import InFlight
 from proxy.session.login_phase import Agreed
+from proxy.session.planner import Planner
 from proxy.session.prepared import PreparedStatements
 from proxy.session.reply_gate import ReplyGate
 from proxy.session.reply_reader import ReplyReader
 from proxy.session.reply_stream import ReplyStream
-from proxy.session.resolution import Resolver, Who
+from proxy.session.reporter import Reporter, Who
+from proxy.session.resolution import Resolver
 from proxy.session.runner import Runner
 from proxy.session.selection import Selection
 from proxy.session.settings import SessionSettings, Wires
@@ -73,7 +75,7 @@ class CommandPhase:
         "_query_attributes",
         "_reader",
         "_relay",
-        "_resolver",
+        "_reporter",
         "_runner",
         "_selection",
         "_tracker",
@@ -119,7 +121,9 @@ class CommandPhase:
             settings.recorder.insertions, contents, flight.commands, recent, query_attributes=attributes
         )
         who = Who(agreed.greeting.thread_id, login.user, settings.client_address)
-        self._resolver = resolver = Resolver(settings, dialect, capabilities, who, trail.attempt)
+        self._reporter = reporter = Reporter(settings, who, trail, mariadb=dialect.mariadb)
+        planner, found_rows = Planner(settings, dialect), bool(capabilities & cap.FOUND_ROWS)
+        resolver = Resolver(settings, planner, reporter, found_rows=found_rows)
         self._selection = selection = Selection(
             settings.rules,
             resolver,
@@ -131,7 +135,7 @@ class CommandPhase:
             mariadb=dialect.mariadb,
             longest=longest,
         )
-        self._account = account = Account(wires, settings, agreed, variables, statements, resolver, selection)
+        self._account = account = Account(wires, settings, agreed, variables, statements, reporter, selection)
         self._runner = runner = Runner(
             wires,
             settings.tables,
@@ -166,6 +170,7 @@ class CommandPhase:
             gate,
             runner,
             resolver,
+            reporter,
             account,
             statements,
             contents,
@@ -199,7 +204,7 @@ class CommandPhase:
     @property
     def conflicts(self) -> int:
         """How many of them, and of their rows, met a conflict."""
-        return self._resolver.conflicts
+        return self._reporter.count
 
     @property
     def user(self) -> str:

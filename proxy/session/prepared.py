@@ -11,9 +11,10 @@ from typing import Final
 from proxy.conflicts.insertions import bare
 from proxy.rules.match import rule_for_insert
 from proxy.session.client_stream import Pass
-from proxy.session.command import Command, Statement
+from proxy.session.command import Command
 from proxy.session.fast_lane import FastLane
 from proxy.session.prepared_insert import LongData, PreparedInsert
+from proxy.session.statement import Statement
 from proxy.session.variables import CHANGING, Variables
 from proxy.sql.head import DEFINING, OFFERING, Head, head
 from proxy.sql.reason import Reason

@@ -8,7 +8,7 @@ itself, their types as they were sent last, and what came by SEND_LONG_DATA. Bot
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from proxy.session.command import Statement
+from proxy.session.statement import Statement
 from proxy.sql.reason import Reason
 from proxy.wire import commands
 from proxy.wire.execute import Execution, with_statement

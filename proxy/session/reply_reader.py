@@ -12,6 +12,7 @@ from proxy.session.fast_lane import FastLane
 from proxy.session.in_flight import InFlight
 from proxy.session.prepared import PreparedStatements
 from proxy.session.reply_gate import ReplyGate
+from proxy.session.reporter import Reporter
 from proxy.session.resolution import Resolver
 from proxy.session.runner import Runner
 from proxy.session.status import after_error
@@ -34,6 +35,7 @@ class ReplyReader:
         gate: what the client gets of the replies.
         runner: sends another statement where the resolver says so.
         resolver: says what the client gets for a conflict.
+        reporter: is told of a LOAD DATA LOCAL, whose conflicts are no errors.
         account: takes the replies to a COM_CHANGE_USER.
         statements: takes those to a PREPARE.
         contents: reads what a command has said.
@@ -49,6 +51,7 @@ class ReplyReader:
         "_flight",
         "_gate",
         "_lane",
+        "_reporter",
         "_resolver",
         "_runner",
         "_state_changed",
@@ -63,6 +66,7 @@ class ReplyReader:
         gate: ReplyGate,
         runner: Runner,
         resolver: Resolver,
+        reporter: Reporter,
         account: Account,
         statements: PreparedStatements,
         contents: Contents,
@@ -76,6 +80,7 @@ class ReplyReader:
         self._gate = gate
         self._runner = runner
         self._resolver = resolver
+        self._reporter = reporter
         self._account = account
         self._statements = statements
         self._contents = contents
@@ -188,7 +193,7 @@ class ReplyReader:
         elif command.code == commands.RESET_CONNECTION:
             self._statements.forget()
         elif command.infile and not command.verb and tracker.ok is not None:
-            self._resolver.loaded(command, payload, tracker.ok, *self._contents.about(command))
+            self._reporter.loaded(command, payload, tracker.ok, *self._contents.about(command))
         return self._resolver.succeeded(command, payload, tracker.ok)
 
     def _error(self, command: Command, payload: bytes, *, begun: bool) -> bytes | None:

@@ -15,27 +15,24 @@ Every conflict is recorded once, with what became of it.
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import Final
 
-from proxy.conflicts.attempt import Attempt
-from proxy.conflicts.conflict import Conflict, Outcome
-from proxy.conflicts.message import ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME, UNKNOWN, Duplicate, is_duplicate, parse
+from proxy.conflicts.conflict import Outcome
+from proxy.conflicts.message import ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME, Duplicate, is_duplicate
 from proxy.rules.match import rule_for_conflict, rule_for_insert
-from proxy.rules.plan import MARKER, Plan, plan
+from proxy.rules.plan import MARKER, Plan
 from proxy.rules.rule import Action, AffectedRows, Rule, When
-from proxy.rules.table import Table
-from proxy.session.command import Command, Conflicted, Stage, Statement
+from proxy.session.command import Command, Conflicted, Stage
+from proxy.session.decision import Pause, Send, Wait
+from proxy.session.planner import Planner
+from proxy.session.reporter import Reporter
 from proxy.session.settings import SessionSettings
-from proxy.session.tally import Tally, rows_of, skipped_of, tally_replace, tally_upsert
-from proxy.sql.dialect import Dialect
+from proxy.session.statement import Statement
+from proxy.session.tally import Tally, rows_of, tally_replace, tally_upsert
 from proxy.sql.form import Form
 from proxy.sql.head import OFFERING, Head
-from proxy.sql.insert import Insert, Skip, recognise
+from proxy.sql.insert import Insert
 from proxy.sql.reason import Reason
-from proxy.sql.recognition import SMALL, Recognition
-from proxy.wire import capabilities as cap
 from proxy.wire import commands
 from proxy.wire.answers import Err, Ok, info, parse_err, with_affected_rows
 from proxy.wire.errors import ProtocolError
@@ -45,8 +42,6 @@ ER_DATA_OUT_OF_RANGE: Final = 1690
 _RETRIES: Final = 10
 """How often a statement is sent again after a deadlock outside of any transaction."""
 _MARKER: Final = b"%d" % MARKER
-_SLICE: Final = 1 << 18  # bytes of a large text that are read in one turn
-_LARGE: Final = 1 << 20  # bytes of a text that is copied in a turn of its own
 _RESOLVABLE: Final = frozenset({ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME})
 
 # Errors raised while the server resolves a statement, before it touches a row: nothing has changed.
@@ -63,98 +58,33 @@ _EXHAUSTED: Final = frozenset(
 
 _HIDING: Final = frozenset({"call", "execute"})
 
-_OUTCOME_OF_UPDATED: Final = {Action.REPLACE: Outcome.REPLACED}
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """The answer to a reply: this text goes to the backend, whose reply will be looked at in turn."""
-
-    text: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """The answer to a reply: it waits until a table's definition is known, or known to be missing; then `resumed`."""
-
-    schema: str
-    table: str
-
-
-class Pause:
-    """The answer to anything: there is more to be done, after others have had their turn."""
-
-
-PAUSE: Final = Pause()
-
-
-class Who(NamedTuple):
-    """Whose session it is."""
-
-    thread_id: int
-    user: str
-    client: str
-
 
 class Resolver:
     """Carries out the rules for one session.
 
     Args:
         settings: the session's settings.
-        dialect: the backend's.
-        capabilities: those that client and backend agreed on.
-        who: whose session it is.
-        attempt: says what is known of a command that has met a conflict.
-
-    Attributes:
-        conflicts: how many the session has met, prevented ones among them.
+        planner: makes the rules' statements.
+        reporter: records the conflicts.
+        found_rows: whether the session negotiated CLIENT_FOUND_ROWS, which changes what affected rows mean.
     """
 
-    __slots__ = (
-        "_attempt",
-        "_capabilities",
-        "_clock",
-        "_counters",
-        "_dialect",
-        "_recorder",
-        "_rules",
-        "_tables",
-        "_trips",
-        "_wall_clock",
-        "_who",
-        "conflicts",
-    )
+    __slots__ = ("_clock", "_counters", "_found_rows", "_planner", "_reporter", "_rules", "_trips")
 
-    def __init__(
-        self,
-        settings: SessionSettings,
-        dialect: Dialect,
-        capabilities: int,
-        who: Who,
-        attempt: Callable[[Command], Attempt],
-    ) -> None:
-        self._dialect = dialect
-        self._attempt = attempt
-        self._capabilities = capabilities
-        self._who = who
+    def __init__(self, settings: SessionSettings, planner: Planner, reporter: Reporter, *, found_rows: bool) -> None:
         self._rules = settings.rules
         self._counters = settings.counters
-        self._recorder = settings.recorder
         self._trips = settings.trips
-        self._tables = settings.tables
         self._clock = settings.clock
-        self._wall_clock = settings.wall_clock
-        self.conflicts = 0
-
-    def changed_user(self, user: str) -> None:
-        """Go on for another user of the same session."""
-        self._who = self._who._replace(user=user)
+        self._planner = planner
+        self._reporter = reporter
+        self._found_rows = found_rows
 
     def candidates(self, head: Head, schema: str | None) -> tuple[Rule, ...]:
         """Give the rules for a statement that begins so, in a session with this default schema."""
         if head.verb not in OFFERING or head.table is None:
             return ()
-        return self._rules().candidates(head.schema or schema, head.table, self._who.user)
+        return self._rules().candidates(head.schema or schema, head.table, self._reporter.who.user)
 
     def watch(self, command: Command, statement: Statement) -> None:
         """Let a rule answer a conflict that a statement meets which is sent as it came."""
@@ -165,9 +95,9 @@ class Resolver:
         """Give the text that is sent in the first place: the client's own, or a rule's with ``when: always``."""
         self.watch(command, statement)
         rule = rule_for_insert(statement.candidates)
-        if rule is None or rule.dry_run or isinstance(self._definition(statement), Wait):
+        if rule is None or rule.dry_run or isinstance(self._planner.definition(statement), Wait):
             return statement.text
-        made = self._plan(command, statement, rule)
+        made = self._planner.plan(command, statement, rule)
         if isinstance(made, Pause):
             command.stage = Stage.UNSENT
             return made
@@ -209,9 +139,9 @@ class Resolver:
             return self._rewritten_failed(command, statement, payload, error)
         self._judge(command, error.number)
         if not is_duplicate(error.number):
-            self._forget_insert(command, head)
+            self._reporter.take_back(command, head)
             return payload
-        return self._conflict(command, self._conflicted(command, payload, error, head), head, schema)
+        return self._conflict(command, self._reporter.conflicted(command, payload, error, head), head, schema)
 
     def resumed(self, command: Command) -> bytes | Send | Wait | Pause:
         """Go on with a conflict that had to wait."""
@@ -234,7 +164,7 @@ class Resolver:
             command.rule_error = error.number
             return Send(statement.text)
         self._trips.failed(made.rule)
-        self._record(conflicted, Outcome.FAILED, made.rule, statement.head, statement.schema)
+        self._reporter.record(conflicted, Outcome.FAILED, made.rule, statement.head, statement.schema)
         return conflicted.payload
 
     def succeeded(self, command: Command, payload: bytes, ok: Ok | None) -> bytes:
@@ -248,7 +178,7 @@ class Resolver:
         self._trips.worked(made.rule)
         if ok is None or made.returning:  # rows were the answer: nothing tells which of them were there
             if command.conflicted is not None:
-                self._resolved(command.conflicted, statement, made, None)
+                self._reporter.resolved(command.conflicted, statement, made, None)
             return payload
         told = info(payload, ok)
         form = statement.insert.form if isinstance(statement.insert, Insert) else None
@@ -257,23 +187,12 @@ class Resolver:
         rows = rows_of(told, 1 if several else made.rows)
         tally = self._tally(made, rows, ok, told, queried=form in (Form.SELECT, Form.TABLE))
         if command.conflicted is not None:
-            self._resolved(command.conflicted, statement, made, tally)
+            self._reporter.resolved(command.conflicted, statement, made, tally)
         elif tally is not None:
-            self._prevented(command, statement, made, tally)
+            self._reporter.prevented(command, statement, made, tally)
         if made.rule.affected_rows is AffectedRows.INSERT and rows:
             return with_affected_rows(payload, rows)
         return payload
-
-    def loaded(self, command: Command, payload: bytes, ok: Ok, head: Head, schema: str | None) -> None:
-        """Take the OK of a LOAD DATA LOCAL, which meets no duplicate: it skips the rows, whatever the rules say."""
-        skipped = skipped_of(info(payload, ok))
-        if not skipped:
-            return
-        rule = command.plan.rule if command.plan is not None else None
-        conflicted = Conflicted(
-            b"", ER_DUP_ENTRY, Duplicate(None, head.table, UNKNOWN), self._clock(), self._attempt(command)
-        )
-        self._record(conflicted, Outcome.KEPT, rule, head, schema, count=skipped)
 
     # ----------------------------------------------------------------------------------------------------------------
     # Conflicts
@@ -296,7 +215,7 @@ class Resolver:
                 return made
             elif made is not None:
                 return Send(made.statement)
-        self._record(conflicted, outcome, rule, head, schema)
+        self._reporter.record(conflicted, outcome, rule, head, schema)
         return conflicted.payload
 
     def _second(self, command: Command, rule: Rule, conflicted: Conflicted, head: Head) -> Plan | Wait | Pause | None:
@@ -309,10 +228,10 @@ class Resolver:
         if _is_exhausted(conflicted.duplicate, statement.text):
             self._counters.skip(rule.name, Reason.AUTO_INCREMENT)
             return None
-        wait = self._definition(statement)
+        wait = self._planner.definition(statement)
         if isinstance(wait, Wait):
             return wait
-        made = self._plan(command, statement, rule)
+        made = self._planner.plan(command, statement, rule)
         if made is None or isinstance(made, Pause):
             return made
         if rule.dry_run:
@@ -322,39 +241,6 @@ class Resolver:
         command.conflicted = conflicted
         command.stage = Stage.SECOND
         return made
-
-    def _resolved(self, conflicted: Conflicted, statement: Statement, made: Plan, tally: Tally | None) -> None:
-        """Record what a second statement made of the conflict, and of those of the same statement behind it."""
-        latency = self._clock() - conflicted.at
-        self._counters.observe_resolution(latency)
-        record = self._recording(conflicted, made, statement, latency)
-        if tally is None:
-            record(Outcome.UNKNOWN, 1)
-        elif not tally.updated and not tally.kept:
-            record(Outcome.INSERTED, 1)
-        else:
-            record(_OUTCOME_OF_UPDATED.get(made.rule.action, Outcome.UPDATED), tally.updated)
-            record(Outcome.KEPT, tally.kept)
-
-    def _prevented(self, command: Command, statement: Statement, made: Plan, tally: Tally) -> None:
-        """Record the conflicts that a rewritten statement did not run into."""
-        key = made.rule.keys[0] if len(made.rule.keys) == 1 else UNKNOWN
-        duplicate = Duplicate(None, statement.head.table, key)
-        conflicted = Conflicted(b"", ER_DUP_ENTRY, duplicate, self._clock(), self._attempt(command))
-        record = self._recording(conflicted, made, statement, None)
-        record(_OUTCOME_OF_UPDATED.get(made.rule.action, Outcome.UPDATED), tally.updated)
-        record(Outcome.KEPT, tally.kept)
-
-    def _recording(
-        self, conflicted: Conflicted, made: Plan, statement: Statement, latency: float | None
-    ) -> Callable[[Outcome, int], None]:
-        def record(outcome: Outcome, count: int) -> None:
-            if count:
-                self._record(
-                    conflicted, outcome, made.rule, statement.head, statement.schema, latency=latency, count=count
-                )
-
-        return record
 
     # ----------------------------------------------------------------------------------------------------------------
     # Errors of a rule's statement
@@ -368,12 +254,12 @@ class Resolver:
         self._count(command, made, _result_of(error))
         latency = self._clock() - conflicted.at
         outcome = Outcome.REFUSED if refused else Outcome.FAILED
-        self._record(conflicted, outcome, made.rule, statement.head, statement.schema, latency=latency)
+        self._reporter.record(conflicted, outcome, made.rule, statement.head, statement.schema, latency=latency)
         if refused:
             return conflicted.payload
         if error.number in _CHANGED_NOTHING:
             self._trips.failed(made.rule)
-            self._forget(statement)
+            self._planner.forget(statement)
             return conflicted.payload
         return payload  # it may have ended the transaction, or tell of a row: the client must know
 
@@ -389,56 +275,14 @@ class Resolver:
             command.rule_error = 0 if refused else error.number
             return Send(statement.text)
         if is_duplicate(error.number):
-            conflicted = self._conflicted(command, payload, error, statement.head)
-            self._record(conflicted, Outcome.RETURNED, made.rule, statement.head, statement.schema)
+            conflicted = self._reporter.conflicted(command, payload, error, statement.head)
+            self._reporter.record(conflicted, Outcome.RETURNED, made.rule, statement.head, statement.schema)
         else:
-            self._forget_insert(command, statement.head)
+            self._reporter.take_back(command, statement.head)
         return payload
 
     # ----------------------------------------------------------------------------------------------------------------
     # Helpers
-
-    def _plan(self, command: Command, statement: Statement, rule: Rule) -> Plan | Pause | None:
-        """Make a rule's statement; None where it cannot be made, or run just now, which is counted."""
-        known = self._definition(statement)
-        table = known if isinstance(known, Table) else None
-        earlier = statement.plans.get(rule.name)
-        if earlier is not None and earlier[0] is table:
-            made = earlier[1]
-        else:
-            insert = _recognised(statement)
-            if isinstance(insert, Pause):
-                return insert
-            made = plan(insert, rule, self._dialect, table) if isinstance(insert, Insert) else insert
-            statement.plans[rule.name] = (table, made)
-            if len(statement.text) > _LARGE:
-                return PAUSE  # it has been copied, which is enough for one turn
-        if isinstance(made, Plan) and command.blocked is not None:
-            made = Skip(command.blocked)
-        elif isinstance(made, Plan) and self._trips.is_tripped(rule):
-            made = Skip(Reason.TRIPPED)
-        if isinstance(made, Skip):
-            if command.skipped is not rule:
-                self._counters.skip(rule.name, made.reason)
-                command.skipped = rule
-            return None
-        return made
-
-    def _definition(self, statement: Statement) -> Table | Wait | None:
-        """Give the definition of a statement's table; None: nobody looks it up, or it is missing."""
-        schema, table = statement.head.schema or statement.schema, statement.head.table
-        if self._tables is None or not statement.definite or schema is None or table is None:
-            return None
-        found = self._tables.peek(schema, table)
-        if found is None:
-            return Wait(schema, table)
-        return found if isinstance(found, Table) else None
-
-    def _forget(self, statement: Statement) -> None:
-        """Have a table looked up anew: an error says that it may not be what it was."""
-        schema, table = statement.head.schema or statement.schema, statement.head.table
-        if self._tables is not None and schema is not None and table is not None:
-            self._tables.forget(schema, table)
 
     def _judge(self, command: Command, error: int) -> None:
         """Blame the rule for an error of its statement, unless the client's own has met the same (0: it met none)."""
@@ -448,20 +292,7 @@ class Resolver:
     def _tally(self, made: Plan, rows: int, ok: Ok, told: bytes, *, queried: bool) -> Tally | None:
         if made.rule.action is Action.REPLACE:
             return tally_replace(rows, ok.affected_rows) if rows else None
-        found_rows = bool(self._capabilities & cap.FOUND_ROWS)
-        return tally_upsert(rows, ok.affected_rows, told, found_rows, queried=queried)
-
-    def _conflicted(self, command: Command, payload: bytes, error: Err, head: Head) -> Conflicted:
-        duplicate = parse(error.number, error.message, self._dialect.mariadb, head.table)
-        if duplicate.table is None:
-            # MariaDB names no table; the statement's own is it, unless a trigger or a procedure met the conflict
-            duplicate = replace(duplicate, table=head.table)
-        return Conflicted(payload, error.number, duplicate, self._clock(), self._attempt(command))
-
-    def _forget_insert(self, command: Command, head: Head) -> None:
-        """Take back that an INSERT was sent: it has not come in, and what comes after it is no retry."""
-        if head.verb == "insert":
-            self._recorder.insertions.failed(self._attempt(command))
+        return tally_upsert(rows, ok.affected_rows, told, self._found_rows, queried=queried)
 
     def _after_deadlock(self, command: Command, statement: Statement) -> Send | None:
         """Send a statement again if the deadlock has undone nothing else; if not, count it for the rule.
@@ -482,51 +313,6 @@ class Resolver:
 
     def _count(self, command: Command, made: Plan, result: str) -> None:
         self._counters.rewrite(made.rule.name, made.when, command.protocol, result)
-
-    def _record(
-        self,
-        conflicted: Conflicted,
-        outcome: Outcome,
-        rule: Rule | None,
-        head: Head,
-        schema: str | None,
-        *,
-        latency: float | None = None,
-        count: int = 1,
-    ) -> None:
-        self.conflicts += count
-        self._recorder.record(
-            Conflict(
-                at=self._wall_clock(),
-                thread_id=self._who.thread_id,
-                user=self._who.user,
-                client=self._who.client,
-                schema=head.schema or schema,
-                table=conflicted.duplicate.table,
-                key=conflicted.duplicate.key,
-                entry=conflicted.duplicate.entry,
-                statement=head.verb,
-                outcome=outcome,
-                rule=rule.name if rule else None,
-                errno=conflicted.number,
-                latency=latency,
-                count=count,
-                attempt=conflicted.attempt,
-            )
-        )
-
-
-def _recognised(statement: Statement) -> Insert | Skip | Pause:
-    """Read a statement; a large one in as many turns as it takes."""
-    if statement.insert is None and len(statement.text) <= SMALL:
-        statement.insert = recognise(statement.text, statement.lexing)
-    elif statement.insert is None:
-        if statement.recognition is None:
-            statement.recognition = Recognition(statement.text, statement.lexing)
-        statement.insert = statement.recognition.step(_SLICE)
-        if len(statement.text) > _LARGE:
-            return PAUSE
-    return PAUSE if statement.insert is None else statement.insert
 
 
 def _acts(rule: Rule) -> bool:

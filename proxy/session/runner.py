@@ -11,15 +11,17 @@ from typing import Final
 
 from proxy.session.batch import Batch, first_ruled, may_be_several
 from proxy.session.client_stream import ClientStream, Pass
-from proxy.session.command import HEAD, Command, Stage, Statement
+from proxy.session.command import HEAD, Command, Stage
 from proxy.session.contents import Contents
+from proxy.session.decision import Pause, Send, Wait
 from proxy.session.effects import Effects
 from proxy.session.in_flight import InFlight
 from proxy.session.prepared import PreparedStatements
 from proxy.session.reply_gate import ReplyGate
-from proxy.session.resolution import Pause, Resolver, Send, Wait
+from proxy.session.resolution import Resolver
 from proxy.session.selection import Selection
 from proxy.session.settings import Tables, Wires
+from proxy.session.statement import Statement
 from proxy.session.status import is_alone
 from proxy.session.trail import Trail
 from proxy.sql.head import head

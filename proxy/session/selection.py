@@ -11,11 +11,12 @@ from typing import Final
 from proxy.rules.match import RuleSet, rule_for_insert
 from proxy.session.batch import may_be_several, may_hold
 from proxy.session.beginnings import Beginnings, Way
-from proxy.session.command import HEAD, Command, Statement
+from proxy.session.command import HEAD, Command
 from proxy.session.contents import Contents
 from proxy.session.fast_lane import FastLane
 from proxy.session.prepared import PreparedStatements
 from proxy.session.resolution import Resolver
+from proxy.session.statement import Statement
 from proxy.session.variables import Variables
 from proxy.sql.head import OFFERING, Head, head
 from proxy.sql.split import LIMIT

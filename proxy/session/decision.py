@@ -1,0 +1,26 @@
+"""What the resolver may decide, other than what the client gets."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """The answer to a reply: this text goes to the backend, whose reply will be looked at in turn."""
+
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The answer to a reply: it waits until a table's definition is known, or known to be missing; then `resumed`."""
+
+    schema: str
+    table: str
+
+
+class Pause:
+    """The answer to anything: there is more to be done, after others have had their turn."""
+
+
+PAUSE: Final = Pause()

@@ -1,0 +1,166 @@
+"""Conflicts, as they are made known: what each was, and what became of it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from proxy.conflicts.conflict import Conflict, Outcome
+from proxy.conflicts.message import ER_DUP_ENTRY, UNKNOWN, Duplicate, parse
+from proxy.rules.plan import Plan
+from proxy.rules.rule import Action, Rule
+from proxy.session.command import Command, Conflicted
+from proxy.session.settings import SessionSettings
+from proxy.session.statement import Statement
+from proxy.session.tally import Tally, skipped_of
+from proxy.session.trail import Trail
+from proxy.sql.head import Head
+from proxy.wire.answers import Err, Ok, info
+
+_OUTCOME_OF_UPDATED: Final = {Action.REPLACE: Outcome.REPLACED}
+
+
+class Who(NamedTuple):
+    """Whose session it is."""
+
+    thread_id: int
+    user: str
+    client: str
+
+
+class Reporter:
+    """Records the conflicts of one session, each once.
+
+    Args:
+        settings: the session's settings.
+        who: whose session it is.
+        trail: says what is known of a command that has met a conflict.
+        mariadb: the server is MariaDB, whose errors name no table.
+
+    Attributes:
+        who: see above; the user may change.
+        count: how many conflicts the session has met, prevented ones among them.
+    """
+
+    __slots__ = ("_mariadb", "_settings", "_trail", "count", "who")
+
+    def __init__(self, settings: SessionSettings, who: Who, trail: Trail, *, mariadb: bool) -> None:
+        self._settings = settings
+        self._trail = trail
+        self._mariadb = mariadb
+        self.who = who
+        self.count = 0
+
+    def changed_user(self, user: str) -> None:
+        """Go on for another user of the same session."""
+        self.who = self.who._replace(user=user)
+
+    def conflicted(self, command: Command, payload: bytes, error: Err, head: Head) -> Conflicted:
+        """Make a conflict of the error that a command was answered with.
+
+        Args:
+            command: it.
+            payload: the ERR packet's payload.
+            error: what that says.
+            head: what the start of the command's statement says.
+        """
+        duplicate = parse(error.number, error.message, self._mariadb, head.table)
+        if duplicate.table is None:
+            # MariaDB names no table; the statement's own is it, unless a trigger or a procedure met the conflict
+            duplicate = replace(duplicate, table=head.table)
+        return Conflicted(payload, error.number, duplicate, self._settings.clock(), self._trail.attempt(command))
+
+    def record(
+        self,
+        conflicted: Conflicted,
+        outcome: Outcome,
+        rule: Rule | None,
+        head: Head,
+        schema: str | None,
+        *,
+        latency: float | None = None,
+        count: int = 1,
+    ) -> None:
+        """Record a conflict.
+
+        Args:
+            conflicted: it.
+            outcome: what became of it.
+            rule: that was for it.
+            head: what the start of the statement says.
+            schema: the default schema.
+            latency: seconds that a rule's statement took to resolve it.
+            count: how many conflicts of the same kind it stands for.
+        """
+        self.count += count
+        self._settings.recorder.record(
+            Conflict(
+                at=self._settings.wall_clock(),
+                thread_id=self.who.thread_id,
+                user=self.who.user,
+                client=self.who.client,
+                schema=head.schema or schema,
+                table=conflicted.duplicate.table,
+                key=conflicted.duplicate.key,
+                entry=conflicted.duplicate.entry,
+                statement=head.verb,
+                outcome=outcome,
+                rule=rule.name if rule else None,
+                errno=conflicted.number,
+                latency=latency,
+                count=count,
+                attempt=conflicted.attempt,
+            )
+        )
+
+    def loaded(self, command: Command, payload: bytes, ok: Ok, head: Head, schema: str | None) -> None:
+        """Take the OK of a LOAD DATA LOCAL, which meets no duplicate: it skips the rows, whatever the rules say."""
+        skipped = skipped_of(info(payload, ok))
+        if not skipped:
+            return
+        rule = command.plan.rule if command.plan is not None else None
+        conflicted = self._untold(command, Duplicate(None, head.table, UNKNOWN))
+        self.record(conflicted, Outcome.KEPT, rule, head, schema, count=skipped)
+
+    def take_back(self, command: Command, head: Head) -> None:
+        """Take back that an INSERT was sent: it has not come in, and what comes after it is no retry."""
+        if head.verb == "insert":
+            self._settings.recorder.insertions.failed(self._trail.attempt(command))
+
+    def _untold(self, command: Command, duplicate: Duplicate) -> Conflicted:
+        """Make a conflict that the server has told no error of."""
+        return Conflicted(b"", ER_DUP_ENTRY, duplicate, self._settings.clock(), self._trail.attempt(command))
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # Where a rule's statement was run
+
+    def resolved(self, conflicted: Conflicted, statement: Statement, made: Plan, tally: Tally | None) -> None:
+        """Record what a second statement made of the conflict, and of those of the same statement behind it."""
+        latency = self._settings.clock() - conflicted.at
+        self._settings.counters.observe_resolution(latency)
+        record = self._recording(conflicted, made, statement, latency)
+        if tally is None:
+            record(Outcome.UNKNOWN, 1)
+        elif not tally.updated and not tally.kept:
+            record(Outcome.INSERTED, 1)
+        else:
+            record(_OUTCOME_OF_UPDATED.get(made.rule.action, Outcome.UPDATED), tally.updated)
+            record(Outcome.KEPT, tally.kept)
+
+    def prevented(self, command: Command, statement: Statement, made: Plan, tally: Tally) -> None:
+        """Record the conflicts that a rewritten statement did not run into."""
+        key = made.rule.keys[0] if len(made.rule.keys) == 1 else UNKNOWN
+        conflicted = self._untold(command, Duplicate(None, statement.head.table, key))
+        record = self._recording(conflicted, made, statement, None)
+        record(_OUTCOME_OF_UPDATED.get(made.rule.action, Outcome.UPDATED), tally.updated)
+        record(Outcome.KEPT, tally.kept)
+
+    def _recording(
+        self, conflicted: Conflicted, made: Plan, statement: Statement, latency: float | None
+    ) -> Callable[[Outcome, int], None]:
+        def record(outcome: Outcome, count: int) -> None:
+            if count:
+                self.record(
+                    conflicted, outcome, made.rule, statement.head, statement.schema, latency=latency, count=count
+                )
+
+        return record
