@@ -1,14 +1,7 @@
 import asyncio
 
 from proxy.admin.readiness import Readiness
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 class Check:

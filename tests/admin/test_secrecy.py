@@ -13,7 +13,8 @@ from proxy.conflicts.conflict import Outcome
 from proxy.conflicts.counters import Counters
 from proxy.conflicts.recorder import Recorder
 from tests.admin.sources import sources
-from tests.conflicts.conflicts import Clock, conflict
+from tests.clock import Clock
+from tests.conflicts.conflicts import conflict
 
 MARKER = "planted-7d1f"
 TEXTS = (

@@ -16,7 +16,8 @@ from typing import Any, Final
 from proxy.conflicts.counters import Counters
 from proxy.rules.match import RuleSet
 from proxy.session import Session, SessionSettings
-from tests.session.conversation import USUAL, Clock, KeepingRecorder, settings
+from tests.clock import Clock
+from tests.session.conversation import USUAL, KeepingRecorder, settings
 from tests.session.packets import login, ok, packets
 from tests.wire.captured import MYSQL_GREETING
 

@@ -201,20 +201,20 @@ def at_once(stage: Stage, play: Play) -> None:
 
 def the_same_at_once(stage: Stage, play: Play) -> None:
     """Two sessions insert the same row at the same time."""
-    shop, number = play.chance.randrange(9), play.number
-    first, second = stage.client(0), stage.client(1)
-    first.send(BY_NUMBER, shop, number, "x")
-    second.send(BY_NUMBER, shop, number, "x")
-    one_fails(first, second)
+    number_at_once(stage, play, "x", "x")
 
 
 def numbers_at_once(stage: Stage, play: Play) -> None:
     """Two sessions insert the same entry of two numbers, under different names."""
-    shop, number = play.chance.randrange(9), play.number
-    first, second = stage.client(0), stage.client(1)
-    first.send(BY_NUMBER, shop, number, "first")
-    second.send(BY_NUMBER, shop, number, "second")
-    one_fails(first, second)
+    number_at_once(stage, play, "first", "second")
+
+
+def number_at_once(stage: Stage, play: Play, *names: str) -> None:
+    """Two sessions insert the same entry of two numbers, each under a name."""
+    shop, clients = play.chance.randrange(9), (stage.client(0), stage.client(1))
+    for client, name in zip(clients, names, strict=True):
+        client.send(BY_NUMBER, shop, play.number, name)
+    one_fails(*clients)
 
 
 def waited_for(stage: Stage, play: Play) -> None:

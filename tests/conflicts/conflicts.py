@@ -22,15 +22,5 @@ CONFLICT = Conflict(
 )
 
 
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def conflict(**changes: Any) -> Conflict:
     return replace(CONFLICT, **changes)

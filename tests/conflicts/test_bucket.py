@@ -1,7 +1,7 @@
 import pytest
 
 from proxy.conflicts.bucket import TokenBucket
-from tests.conflicts.conflicts import Clock
+from tests.clock import Clock
 
 
 @pytest.mark.parametrize(("rate", "burst"), [(0, 0), (0.5, 1), (1, 1), (3, 3)])

@@ -9,7 +9,8 @@ from proxy.conflicts.attempt import Attempt
 from proxy.conflicts.causes import Judge, KeyFacts
 from proxy.conflicts.conflict import Cause, Conflict, Outcome
 from proxy.conflicts.insertions import Insertions
-from tests.conflicts.conflicts import Clock, conflict
+from tests.clock import Clock
+from tests.conflicts.conflicts import conflict
 
 ALICE = "alice@example.org"
 

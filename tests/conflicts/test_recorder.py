@@ -6,7 +6,8 @@ from proxy.conflicts.conflict import Cause, Outcome
 from proxy.conflicts.counters import Counters
 from proxy.conflicts.labels import cause_labels, conflict_labels
 from proxy.conflicts.recorder import Recorder
-from tests.conflicts.conflicts import Clock, conflict
+from tests.clock import Clock
+from tests.conflicts.conflicts import conflict
 
 
 class Lines:

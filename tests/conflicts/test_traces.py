@@ -9,7 +9,8 @@ from proxy.conflicts.counters import Counters
 from proxy.conflicts.metrics import render
 from proxy.conflicts.recorder import Recorder
 from proxy.conflicts.traces import Trace, trace_of
-from tests.conflicts.conflicts import Clock, conflict
+from tests.clock import Clock
+from tests.conflicts.conflicts import conflict
 from tests.session.conversation import Log
 
 TRACE, SPAN = "5bd66ef5095369c7b0d1f8f4bd33716a", "c532cb4098ac3dd2"

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from proxy.lookup.cache import FAILED_FOR, MISSING_FOR, TableCache
 from proxy.lookup.definition import LookupFailedError
 from proxy.rules.table import Absence, Missing, Table
+from tests.clock import Clock
 
 TTL = 100.0
 NO_TABLE = Missing(Absence.NO_TABLE)
@@ -49,14 +50,6 @@ class Reader:
 
     async def close(self) -> None:
         self.closed = True
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -22,19 +22,12 @@ from proxy.lookup.reader import FIRST_PAUSE, LONGEST_PAUSE, Reader
 from proxy.lookup.source import Source
 from proxy.net.tls import backend_context
 from proxy.rules.table import Absence, Missing, Table
+from tests.clock import Clock
 from tests.lookup.readers import TIMEOUT, execute, reading, source
 from tests.servers.accounts import Account, AccountMaker
 from tests.servers.launch import Server
 
 MODES = BackendTlsMode
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

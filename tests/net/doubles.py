@@ -301,3 +301,11 @@ async def stage(
 
 def limits(**changes: float) -> Limits:
     return replace(Limits(), **changes)  # type: ignore[arg-type]
+
+
+async def logged_in(running: Stage, server: Backend) -> tuple[Peer, Peer, ScriptedSession]:
+    """Bring a client past its login; return it, its connection at the backend, and its session."""
+    client, session = await running.greeted()
+    behind = await server.accept()
+    client.send(packet(b"DONE"))
+    return client, behind, session

@@ -3,16 +3,9 @@ from structlog.testing import capture_logs
 
 from proxy.config import Address
 from proxy.net.backends import LONGEST_REST, SHORTEST_REST, Backend, Backends
+from tests.clock import Clock
 
 FIRST, SECOND, THIRD = Address("first", 1), Address("second", 2), Address("third", 3)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

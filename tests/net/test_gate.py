@@ -6,13 +6,7 @@ import pytest
 from proxy.config import Limits
 from proxy.conflicts.labels import Result
 from proxy.net.gate import Gate, Turns
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 def test_without_limits_everybody_enters() -> None:

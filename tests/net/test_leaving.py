@@ -6,16 +6,14 @@ import pytest
 
 from proxy.net.pair import Manners
 from tests.net.doubles import Backend as Behind
-from tests.net.doubles import Peer, ScriptedSession, Stage, backend, packet, stage
+from tests.net.doubles import Peer, ScriptedSession, Stage, backend, logged_in, packet, stage
 
 QUIET = Manners(quiet=0.01, patience=60)
 STERN = Manners(quiet=60, patience=0.01)
 
 
-async def logged_in(running: Stage, server: Behind) -> tuple[Peer, Peer, ScriptedSession]:
-    client, session = await running.greeted()
-    behind = await server.accept()
-    client.send(packet(b"DONE"))
+async def at_work(running: Stage, server: Behind) -> tuple[Peer, Peer, ScriptedSession]:
+    client, behind, session = await logged_in(running, server)
     client.send(b"hello")
     assert await behind.read(5) == b"hello"
     return client, behind, session
@@ -23,7 +21,7 @@ async def logged_in(running: Stage, server: Behind) -> tuple[Peer, Peer, Scripte
 
 async def test_a_quiet_client_is_let_go_without_a_word() -> None:
     async with backend() as server, stage(server.address) as running:
-        client, _behind, session = await logged_in(running, server)
+        client, _behind, session = await at_work(running, server)
         drained = asyncio.ensure_future(running.listener.drain(QUIET))
         assert await client.rest() == b""
         await client.close()
@@ -33,7 +31,7 @@ async def test_a_quiet_client_is_let_go_without_a_word() -> None:
 
 async def test_who_asks_whether_the_line_is_good_learns_that_it_is_not() -> None:
     async with backend() as server, stage(server.address) as running:
-        client, behind, _session = await logged_in(running, server)
+        client, behind, _session = await at_work(running, server)
         drained = asyncio.ensure_future(running.listener.drain(Manners(quiet=60, patience=60)))
         await asyncio.sleep(0)
         client.send(b"statement")
@@ -46,7 +44,7 @@ async def test_who_asks_whether_the_line_is_good_learns_that_it_is_not() -> None
 
 async def test_a_transaction_comes_to_its_end_and_then_its_client_is_told() -> None:
     async with backend() as server, stage(server.address) as running:
-        client, behind, session = await logged_in(running, server)
+        client, behind, session = await at_work(running, server)
         session.idle = False
         drained = asyncio.ensure_future(running.listener.drain(STERN))
         for _ in range(3):
@@ -66,7 +64,7 @@ async def test_a_transaction_comes_to_its_end_and_then_its_client_is_told() -> N
 async def test_a_statement_on_its_way_is_not_run_and_breaks_no_line() -> None:
     """A socket that is closed with bytes unread takes what was said last away from its client."""
     async with backend() as server, stage(server.address) as running:
-        client, behind, _session = await logged_in(running, server)
+        client, behind, _session = await at_work(running, server)
         ended = asyncio.ensure_future(running.listener.shut_down())
         assert await behind.rest() == b""
         client.send(b"too late")
@@ -77,7 +75,7 @@ async def test_a_statement_on_its_way_is_not_run_and_breaks_no_line() -> None:
 
 async def test_a_client_that_does_not_close_is_not_waited_for() -> None:
     async with backend() as server, stage(server.address) as running:
-        client, _behind, _session = await logged_in(running, server)
+        client, _behind, _session = await at_work(running, server)
         await asyncio.wait_for(running.listener.shut_down(), 30)
         assert await client.rest() == b"ERR shutdown"
 

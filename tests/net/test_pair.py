@@ -8,14 +8,16 @@ from proxy.net.backends import Backends
 from proxy.net.listener import Listener
 from proxy.net.pair import Manners, Pair, PairSettings
 from proxy.net.side import Hold
-from tests.net.doubles import LOCALHOST, Backend, Peer, ScriptedSession, Stage, backend, limits, packet, stage
-
-
-async def logged_in(running: Stage, server: Backend) -> tuple[Peer, Peer, ScriptedSession]:
-    client, session = await running.greeted()
-    behind = await server.accept()
-    client.send(packet(b"DONE"))
-    return client, behind, session
+from tests.net.doubles import (
+    LOCALHOST,
+    Peer,
+    ScriptedSession,
+    backend,
+    limits,
+    logged_in,
+    packet,
+    stage,
+)
 
 
 async def test_bytes_are_relayed_both_ways() -> None:

@@ -3,20 +3,14 @@
 from dataclasses import replace
 
 from proxy.rules.trips import LIMIT, REST, Trips
+from tests.clock import Clock
 from tests.rules.making import rule
 
 A, B = rule(name="a"), rule(name="b")
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def made() -> tuple[Trips, Clock, list[tuple[str, bool]]]:
-    clock, changes = Clock(), list[tuple[str, bool]]()
+    clock, changes = Clock(0.0), list[tuple[str, bool]]()
     return Trips(clock, lambda rule, tripped: changes.append((rule.name, tripped))), clock, changes
 
 

@@ -6,23 +6,15 @@ import resource
 import signal
 import sys
 import textwrap
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 import uvloop
 
 from proxy.run.limits import raise_open_files_limit
 from proxy.run.loop import loop_factory
-from tests.run.doubles import LOCALHOST, Backend, backend
-
-
-@pytest_asyncio.fixture
-async def behind() -> AsyncIterator[Backend]:
-    async with backend() as double:
-        yield double
+from tests.run.doubles import LOCALHOST, Backend
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from proxy.run.policy import Loaded, StartError
 from proxy.run.reload import Origin, Reloader, in_force
 from proxy.run.supervisor import Running, serve
 from proxy.run.watch import look, watch
+from tests.run.asking import ask
 from tests.run.doubles import LOCALHOST, backend
 
 RULE = "rules:\n  - {{name: {name}, table: t, action: observe}}\n"
@@ -57,15 +58,6 @@ def twin(file: Path) -> Path:
 
 def names(running: Running) -> list[str]:
     return [rule.name for rule in running.rules.rules]
-
-
-async def ask(running: Running, request: str) -> str:
-    reader, writer = await asyncio.open_connection(running.admin_address.host, running.admin_address.port)
-    writer.write(f"{request} HTTP/1.0\r\n\r\n".encode())
-    answer = await reader.read()
-    writer.close()
-    await writer.wait_closed()
-    return answer.decode()
 
 
 async def test_other_rules_are_in_force(running: Running, file: Path) -> None:

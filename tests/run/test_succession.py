@@ -15,16 +15,9 @@ from typing import Any
 
 import pymysql
 import pytest
-import pytest_asyncio
 
-from tests.run.doubles import LOCALHOST, Backend, backend
+from tests.run.doubles import LOCALHOST, Backend
 from tests.run.test_process import Keyclash, outcome, start
-
-
-@pytest_asyncio.fixture
-async def behind() -> AsyncIterator[Backend]:
-    async with backend() as double:
-        yield double
 
 
 @pytest.fixture

@@ -3,14 +3,12 @@ from __future__ import annotations  # PyMySQL's connection is generic in its typ
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pymysql
 import pytest
-import pytest_asyncio
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 from structlog.testing import capture_logs
@@ -28,7 +26,8 @@ from proxy.config import (
 )
 from proxy.run.policy import StartError
 from proxy.run.supervisor import Running, serve
-from tests.run.doubles import LOCALHOST, Backend, backend
+from tests.run.asking import ask
+from tests.run.doubles import LOCALHOST, Backend
 
 ANY_PORT = Address(LOCALHOST, 0)
 
@@ -38,24 +37,9 @@ def config(backend: Address, **changes: Any) -> ProxyConfig:
     return replace(plain, client_tls=ClientTls(mode=ClientTlsMode.DISABLED), **changes)
 
 
-@pytest_asyncio.fixture
-async def behind() -> AsyncIterator[Backend]:
-    async with backend() as double:
-        yield double
-
-
 def connect(running: Running, **arguments: Any) -> Connection[Cursor]:
     own: dict[str, Any] = {"host": LOCALHOST, "port": running.address.port, "user": "u", "ssl_disabled": True}
     return pymysql.connect(**own | arguments)
-
-
-async def http(running: Running, path: str) -> str:
-    reader, writer = await asyncio.open_connection(running.admin_address.host, running.admin_address.port)
-    writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
-    answer = await reader.read()
-    writer.close()
-    await writer.wait_closed()
-    return answer.decode()
 
 
 async def test_a_conversation(behind: Backend) -> None:
@@ -64,7 +48,7 @@ async def test_a_conversation(behind: Backend) -> None:
         assert client.thread_id() == 7  # type: ignore[no-untyped-call]
         await asyncio.to_thread(client.ping)
         assert running.counters.sessions == 1
-        assert "keyclash_sessions 1.0" in await http(running, "/metrics")
+        assert "keyclash_sessions 1.0" in await ask(running, "GET /metrics")
         await asyncio.to_thread(client.close)
     assert running.counters.sessions == 0
     assert running.counters.sessions_total == {"quit": 1}
@@ -72,11 +56,11 @@ async def test_a_conversation(behind: Backend) -> None:
 
 async def test_ready_is_what_the_backend_says(behind: Backend) -> None:
     async with serve(config(behind.address)) as running:
-        assert " 200 " in await http(running, "/-/ready")
+        assert " 200 " in await ask(running, "GET /-/ready")
     with socket.create_server((LOCALHOST, 0)) as taken:
         gone = Address(*taken.getsockname())
     async with serve(config(gone)) as running:
-        assert "cannot be reached: Connection refused" in await http(running, "/-/ready")
+        assert "cannot be reached: Connection refused" in await ask(running, "GET /-/ready")
 
 
 async def test_a_backend_that_cannot_be_reached(behind: Backend) -> None:
@@ -88,13 +72,19 @@ async def test_a_backend_that_cannot_be_reached(behind: Backend) -> None:
     assert running.counters.sessions_total == {"backend_unreachable": 1}
 
 
+async def unanswered(client: Connection[Cursor], behind: Backend) -> asyncio.Task[None]:
+    """Have a client ask what the backend does not answer while its gate is closed."""
+    behind.gate.clear()
+    behind.asked.clear()
+    ping = asyncio.create_task(asyncio.to_thread(client.ping, reconnect=False))
+    await behind.asked.wait()
+    return ping
+
+
 async def test_stop_closes_idle_sessions_at_once_and_waits_for_busy_ones(behind: Backend) -> None:
     async with serve(config(behind.address)) as running:
         idle, busy = [await asyncio.to_thread(connect, running) for _ in range(2)]
-        behind.gate.clear()
-        behind.asked.clear()
-        ping = asyncio.create_task(asyncio.to_thread(busy.ping, reconnect=False))
-        await behind.asked.wait()
+        ping = await unanswered(busy, behind)
         stop = asyncio.create_task(running.stop(drain_timeout=60))
         assert await asyncio.to_thread(idle._sock.recv, 1) == b""  # type: ignore[attr-defined]
         assert not ping.done()
@@ -107,10 +97,7 @@ async def test_stop_closes_idle_sessions_at_once_and_waits_for_busy_ones(behind:
 async def test_stop_ends_a_session_that_stays_busy(behind: Backend) -> None:
     async with serve(config(behind.address)) as running:
         busy = await asyncio.to_thread(connect, running)
-        behind.gate.clear()
-        behind.asked.clear()
-        ping = asyncio.create_task(asyncio.to_thread(busy.ping, reconnect=False))
-        await behind.asked.wait()
+        ping = await unanswered(busy, behind)
         await running.stop(drain_timeout=0.05)
         with pytest.raises(pymysql.err.OperationalError):
             await ping
@@ -119,10 +106,7 @@ async def test_stop_ends_a_session_that_stays_busy(behind: Backend) -> None:
 async def test_abort_ends_a_stop_that_waits(behind: Backend) -> None:
     async with serve(config(behind.address)) as running:
         busy = await asyncio.to_thread(connect, running)
-        behind.gate.clear()
-        behind.asked.clear()
-        ping = asyncio.create_task(asyncio.to_thread(busy.ping, reconnect=False))
-        await behind.asked.wait()
+        ping = await unanswered(busy, behind)
         stop = asyncio.create_task(running.stop(drain_timeout=60))
         running.abort()
         await stop
@@ -254,7 +238,7 @@ async def test_sessions_are_told_while_they_are_open(behind: Backend) -> None:
             client = await asyncio.to_thread(connect, running)
             await asyncio.to_thread(client.close)
         client = await asyncio.to_thread(connect, running)
-        assert '"thread_id":7,"user":"u","client":"127.0.0.1:' in await http(running, "/api/sessions")
+        assert '"thread_id":7,"user":"u","client":"127.0.0.1:' in await ask(running, "GET /api/sessions")
         assert running.worker.opened <= 65
         await asyncio.to_thread(client.close)
 
@@ -263,7 +247,7 @@ async def test_a_token_keeps_strangers_away(behind: Backend, tmp_path: Path) -> 
     token = tmp_path / "token"
     token.write_text("0123456789abcdef")
     async with serve(config(behind.address, admin_token_file=token)) as running:
-        assert "401" in (await http(running, "/metrics")).splitlines()[0]
+        assert "401" in (await ask(running, "GET /metrics")).splitlines()[0]
     token.write_text("")
     with pytest.raises(ConfigError, match="admin_token_file"):
         async with serve(config(behind.address, admin_token_file=token)):
@@ -275,4 +259,4 @@ async def test_the_configuration_is_told_with_its_lines(behind: Backend, tmp_pat
     file.write_text("limits:\n  login_timeout: 3s\n")
     chosen = replace(load_config(file), listen=ANY_PORT, admin=ANY_PORT, backend=behind.address)
     async with serve(chosen, file=file) as running:
-        assert '"value":"3.0","source":"proxy.yaml:2"' in await http(running, "/api/config")
+        assert '"value":"3.0","source":"proxy.yaml:2"' in await ask(running, "GET /api/config")

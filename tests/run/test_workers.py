@@ -37,7 +37,8 @@ from proxy.run.policy import StartError
 from proxy.run.supervisor import Running, serve
 from proxy.run.team import Team
 from tests.e2e.users import rows, run
-from tests.run.doubles import LOCALHOST, Backend, backend
+from tests.run.asking import ask
+from tests.run.doubles import LOCALHOST, Backend
 from tests.servers.accounts import AccountMaker
 from tests.servers.launch import Server
 
@@ -47,12 +48,6 @@ ANY_PORT = Address(LOCALHOST, 0)
 def config(behind: Address, **changes: Any) -> ProxyConfig:
     plain = ProxyConfig(listen=ANY_PORT, backend=behind, admin=ANY_PORT, workers=2, drain_timeout=5.0)
     return replace(plain, client_tls=ClientTls(mode=ClientTlsMode.DISABLED), **changes)
-
-
-@pytest_asyncio.fixture
-async def behind() -> AsyncIterator[Backend]:
-    async with backend() as double:
-        yield double
 
 
 @pytest_asyncio.fixture
@@ -76,12 +71,7 @@ async def connect(running: Running, **arguments: Any) -> Connection[Cursor]:
 
 
 async def scrape(running: Running, path: str = "/metrics") -> str:
-    reader, writer = await asyncio.open_connection(running.admin_address.host, running.admin_address.port)
-    writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
-    answer = await reader.read()
-    writer.close()
-    await writer.wait_closed()
-    return answer.decode()
+    return await ask(running, f"GET {path}")
 
 
 async def until(running: Running, text: str, path: str = "/metrics") -> None:

@@ -30,6 +30,7 @@ from proxy.session import Session, SessionSettings
 from proxy.wire import capabilities as cap
 from proxy.wire.greeting import parse_greeting
 from proxy.wire.rsa import RsaKey
+from tests.clock import Clock
 from tests.session.packets import login, ok, packets, split_packets
 from tests.wire.captured import MARIADB_GREETING, MYSQL_GREETING
 
@@ -157,16 +158,6 @@ class Log:
     def info(self, event: str, **fields: Any) -> None:
         assert event == "conflict"
         self.lines.append(fields)
-
-
-class Clock:
-    """Time that stands still until it is told to pass."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class KeepingRecorder(Recorder):

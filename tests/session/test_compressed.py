@@ -16,7 +16,8 @@ from proxy.wire import capabilities as cap
 from proxy.wire.compression import CompressedReader, CompressedWriter
 from proxy.wire.greeting import parse_greeting
 from proxy.wire.login import Login
-from tests.session.conversation import RSA, USUAL, Clock, Delivery, KeepingRecorder, Wires, cut_everywhere, settings
+from tests.clock import Clock
+from tests.session.conversation import RSA, USUAL, Delivery, KeepingRecorder, Wires, cut_everywhere, settings
 from tests.session.packets import command, duplicate, ok, packets, query, result, split_packets
 from tests.session.ruled import INSERT, KEY, rule, statement
 from tests.wire.captured import MYSQL_GREETING

@@ -5,7 +5,8 @@ import pytest
 from proxy.rules.match import RuleSet
 from proxy.rules.trips import LIMIT, REST, Trips
 from proxy.wire import commands
-from tests.session.conversation import Clock, Delivery, Talk, logged_in
+from tests.clock import Clock
+from tests.session.conversation import Delivery, Talk, logged_in
 from tests.session.packets import command, duplicate, error, ok, packets, query, refusal
 from tests.session.ruled import INSERT, KEY, rule, statement
 from tests.wire import packets as payloads
