@@ -29,6 +29,7 @@ _PIECE: Final = 1 << 18  # bytes that are given out at once, however many a smal
 _WHOLE: Final = 1 << 18  # bytes that are compressed at once
 _UNBROKEN: Final = 1 << 20  # bytes up to which a packet of a reply is compressed as a whole
 _TOO_MUCH: Final = "a compressed packet holds more than its header tells"
+_TOO_LITTLE: Final = "a compressed packet holds less than its header tells"
 _KEPT: Final = 1 << 20  # compressed bytes of a longer one that wait at most until it is known how many they will be
 
 
@@ -51,9 +52,11 @@ class _Zlib:
         self._stream = zlib.decompressobj()
 
     def inflate(self, data: bytes) -> Iterator[bytes]:
-        while data:
-            yield self._stream.decompress(data, _PIECE)
+        piece = b""
+        while data or len(piece) == _PIECE:  # a full one may leave more behind, with nothing of the input
+            piece = self._stream.decompress(data, _PIECE)
             data = self._stream.unconsumed_tail
+            yield piece
 
 
 class _Zstd:
@@ -125,7 +128,7 @@ class CompressedReader:
         """Take bytes as they came; yield plain ones.
 
         Raises:
-            ProtocolError: they are not compressed as agreed, or hold more than their header tells.
+            ProtocolError: they are not compressed as agreed, or hold more or less than their header tells.
         """
         position = 0
         while position < len(data):
@@ -150,6 +153,8 @@ class CompressedReader:
         plain = int.from_bytes(header[4:7], "little")
         self._inflater = _INFLATERS[self._algorithm](plain) if plain else _Stored()
         self._plain_left = plain or self._left
+        if plain and not self._left:
+            raise ProtocolError(_TOO_LITTLE)
 
     def _inflate(self, data: bytes) -> Iterator[bytes]:
         try:
@@ -159,6 +164,8 @@ class CompressedReader:
                     raise ProtocolError(_TOO_MUCH)
                 if piece:
                     yield piece
+            if not self._left and self._plain_left:
+                raise ProtocolError(_TOO_LITTLE)
         except (zlib.error, zstandard.ZstdError) as error:
             raise ProtocolError("a compressed packet cannot be decompressed") from error
 

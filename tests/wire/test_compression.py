@@ -183,6 +183,15 @@ def test_refuses_a_frame_of_zstd_before_it_has_swollen() -> None:
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_refuses_what_breaks_off(algorithm: CompressionAlgorithm) -> None:
+    data = bytearray(written(algorithm, frame(b"a" * 5000, 1), commands=False))
+    cut = (len(data) - COMPRESSED_HEADER - 8).to_bytes(3, "little") + data[3:-8]
+    for broken in (cut, b"\0\0\0\0\x40\0\0"):
+        with pytest.raises(ProtocolError, match="less than its header"):
+            list(CompressedReader(algorithm).read(bytes(broken)))
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_refuses_what_is_not_compressed(algorithm: CompressionAlgorithm) -> None:
     with pytest.raises(ProtocolError, match="cannot be decompressed"):
         list(CompressedReader(algorithm).read(b"\x08\0\0\0\x40\0\0" + b"nonsense"))
