@@ -10,7 +10,7 @@ from proxy.config import CompressionAlgorithm
 from proxy.conflicts.counters import Counters
 from proxy.rules.match import RuleSet
 from proxy.session.auth import AuthTerms
-from proxy.session.compressed import CompressedPhase
+from proxy.session.compressed import CompressedPhase, Side
 from proxy.session.login_phase import Agreed
 from proxy.wire import capabilities as cap
 from proxy.wire.compression import CompressedReader, CompressedWriter
@@ -101,6 +101,13 @@ def test_commands_and_replies_arrive(client: Algorithm, backend: Algorithm) -> N
                 assert talk.phase.idle
 
     run()
+
+
+@pytest.mark.parametrize("algorithm", [ZLIB, ZSTD])
+def test_no_level_that_a_client_asks_for_takes_more_than_the_hardest(algorithm: CompressionAlgorithm) -> None:
+    """MySQL knows 22 levels of zstd; the last ones take hundreds of MiB. A login has a byte for it."""
+    hardest, *others = (Side.make(algorithm, level, commands=False).write(LONG) for level in (9, 10, 22, 23, 255))
+    assert others == [hardest] * 4
 
 
 @pytest.mark.parametrize(("client", "backend"), BOTH_SIDES)
