@@ -6,6 +6,7 @@ Source: MySQL, ``sql/auth/sha2_password.cc``; WL#9591.
 
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
@@ -73,7 +74,7 @@ def encrypt_password(password: bytes, nonce: bytes, public_pem: bytes) -> bytes:
         if not isinstance(key, rsa.RSAPublicKey):
             raise ProtocolError("the backend's public key is not an RSA key")
         return key.encrypt(_xor(password, nonce), _OAEP)
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise ProtocolError("the backend's public key is of no use for this password") from error
 
 

@@ -33,7 +33,9 @@ def test_what_is_not_encrypted_for_the_key_is_refused() -> None:
 def test_a_key_that_is_of_no_use_is_refused() -> None:
     curve = ec.generate_private_key(ec.SECP256R1()).public_key()
     pem = curve.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    for bad in (b"", b"no PEM", pem):
+    unknown = KEY.public_pem.replace(b"MIIBIjANBgkqhkiG9w0BAQEF", b"MIIBIjANBgkqhkiG9w0BAQ8F")  # another algorithm's id
+    assert unknown != KEY.public_pem
+    for bad in (b"", b"no PEM", pem, unknown):
         with pytest.raises(ProtocolError):
             encrypt_password(b"secret\0", NONCE, bad)
 
