@@ -171,13 +171,25 @@ class LoginPhase:
         self._take_client_packets()
 
     def client_tls_started(self) -> None:
-        """Go on with the client's response, which comes encrypted."""
+        """Go on with the client's response, which comes encrypted.
+
+        Raises:
+            ProtocolError: something came in the clear that would be taken for a part of what is encrypted.
+        """
+        if self._client.take_rest():
+            raise ProtocolError("the client, or somebody in its place, spoke in the clear behind its request for TLS")
         self._client_tls = True
         self._state = _State.RESPONSE
         self._take_client_packets()
 
     def backend_tls_started(self) -> None:
-        """Go on: the client's response can be passed on in private."""
+        """Go on: the client's response can be passed on in private.
+
+        Raises:
+            ProtocolError: something came in the clear that would be taken for the answer.
+        """
+        if self._backend.take_rest():
+            raise ProtocolError("the backend, or somebody in its place, spoke in the clear behind its greeting")
         self._send_response(2)
 
     def refuse(self, number: int, state: str, message: str) -> None:

@@ -205,6 +205,8 @@ class Session:
 
     def client_tls_started(self) -> None:
         """Go on: the client's connection is encrypted."""
+        if self.closed:
+            return
         try:
             self._login.client_tls_started()
         except ProtocolError as error:
@@ -212,6 +214,8 @@ class Session:
 
     def backend_tls_started(self) -> None:
         """Go on: the backend's connection is encrypted."""
+        if self.closed:
+            return
         try:
             self._login.backend_tls_started()
         except ProtocolError as error:

@@ -408,6 +408,43 @@ def test_as_the_client_means_plain_for_a_plain_client(delivery: Delivery) -> Non
         talk.backend << packets(RESPONSE)
 
 
+def test_what_a_client_says_in_the_clear_is_not_taken_for_what_it_says_by_tls() -> None:
+    """Somebody in between could put it there."""
+    with conversation(Delivery(), client_tls=PREFERRED) as talk:
+        talk.client >> packets(ssl_request(RESPONSE), WITH_TLS)  # before the greeting that it is an answer to
+        greeted(talk, tls=True)
+        assert talk.wires.asked == ["client tls"]
+        talk.session.client_tls_started()
+        assert (talk.session.result, "in the clear" in talk.session.reason) == ("malformed", True)
+        talk.client << error(1043, "Bad handshake", "08S01", sequence=2)
+
+
+def test_what_a_backend_says_in_the_clear_is_not_taken_for_what_it_says_by_tls() -> None:
+    """Somebody in between could tell the client that it is logged in."""
+    with conversation(Delivery(), backend_tls=BackendTlsMode.VERIFY_CA) as talk:
+        greeted(talk)
+        talk.backend >> ok(sequence=2)
+        talk.client >> packets(RESPONSE)
+        talk.backend << packets(ssl_request(RESPONSE))
+        assert talk.wires.asked == ["backend tls"]
+        talk.session.backend_tls_started()
+        assert (talk.session.result, "in the clear" in talk.session.reason) == ("malformed", True)
+        talk.client << error(1043, "Bad handshake", "08S01", sequence=2)
+
+
+def test_a_handshake_that_ends_behind_the_session_s_end_leads_to_nothing() -> None:
+    for mode, tls in ((PREFERRED, BackendTlsMode.DISABLED), (ClientTlsMode.DISABLED, BackendTlsMode.REQUIRED)):
+        with conversation(Delivery(), client_tls=mode, backend_tls=tls) as talk:
+            greeted(talk, tls=mode is PREFERRED)
+            talk.client >> packets(ssl_request(RESPONSE) if mode is PREFERRED else RESPONSE)
+            talk.session.client_lost("gone")
+            talk.wires.said_to_backend.clear()
+            talk.session.client_tls_started()
+            talk.session.backend_tls_started()
+            assert talk.client.hears_nothing
+            assert talk.backend.hears_nothing
+
+
 def without_tls() -> bytes:
     own = parse_greeting(MYSQL_GREETING)
     return own.offering(own.capabilities & ~cap.SSL, 0)
