@@ -254,7 +254,7 @@ def is_plain_result(data: bytes, deprecate_eof: bool) -> bool:
     if not deprecate_eof:
         if (
             position + 9 > size
-            or data[position + 4] != 0xFE
+            or data[position] ^ 5 | data[position + 1] | data[position + 2] | data[position + 4] ^ 0xFE
             or (data[position + 7] | data[position + 8] << 8) & _NO_PLAIN_ROWS
         ):
             return False
@@ -266,12 +266,16 @@ def is_plain_result(data: bytes, deprecate_eof: bool) -> bool:
         position += _HEADER + length
     if position > last or data[position + _HEADER] != 0xFE:
         return False
-    if _length(data, position) != size - position - _HEADER:
-        return False
     if not deprecate_eof:
-        return size == position + 9 and not (data[position + 7] | data[position + 8] << 8) & _EXCEPTIONAL
+        return size == position + 9 and not (
+            data[position] ^ 5
+            | data[position + 1]
+            | data[position + 2]
+            | (data[position + 7] | data[position + 8] << 8) & _EXCEPTIONAL
+        )
     return (
         size >= position + 11
+        and _length(data, position) == size - position - _HEADER
         and not data[position + 5]
         and not data[position + 6]
         and not (data[position + 7] | data[position + 8] << 8) & _EXCEPTIONAL

@@ -64,6 +64,7 @@ OTHERS = [
     packets(b"\1\1", DEFINITION, eof(), *ROWS, eof()),
     packets(b"\xfc\1\1", *[DEFINITION] * 257, eof(), eof()),
     packets(b"\1", DEFINITION, eof(), b"", eof()),
+    packets(b"\1", DEFINITION) + b"\0\0\0\3\xfe\0\0\2\0" + packets(row(b"1"), eof(), sequence=4),
 ]
 
 
