@@ -292,6 +292,7 @@ class CommandPhase:
         if (pending and pending[0].is_followed) or self._runner.preparing or self._account.relay is not None:
             return False
         self.lost = reason
+        self.lane.clear = False
         self._relay()
         self._from_client.relay()
         self._wires.release_client()

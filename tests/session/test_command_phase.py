@@ -409,6 +409,7 @@ def test_what_cannot_be_followed_is_passed_on_unseen() -> None:
         backend << query(INSERT)
         backend >> b"\xff"
         client << b"\xff"
+        assert talk.session.account()["commands"] == 0  # of what is not followed nothing is counted
         assert not talk.session.closed
         talk.session.client_lost()
         assert talk.session.result == "untracked"
