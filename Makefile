@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	command -v $$python >/dev/null 2>&1 \
 	&& $$python -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' && echo $$python && break; done)
 
-.PHONY: help install compile wheel demo image image-test compose monitoring abuse faults test soak races causes bounds matrix diff check audit bench format lock clean
+.PHONY: help install compile wheel demo image image-test compose monitoring abuse faults test soak races causes bounds matrix diff fuzz check audit bench format lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make compose   run keyclash, MySQL, Prometheus and Grafana with docker compose"
 	@echo "make monitoring  hold rules and dashboard to a real Prometheus that scrapes a real proxy"
 	@echo "make diff      hold DIFF_CONVERSATIONS=10000 generated conversations per server with and without the proxy"
+	@echo "make fuzz      give FUZZ_INPUTS=2000000 inputs of any making to each parser and to whole sessions"
 	@echo "make matrix    hold every case of the matrix of statements and rules against the model, not a sixth of them"
 	@echo "make abuse     hold the proxy against ABUSE_CLIENTS=1000 clients that never log in, and as many that never read"
 	@echo "make faults    cut, reset, delay and silence connections, servers, workers, disks and clocks, in every state"
@@ -88,6 +89,11 @@ DIFF_RULES ?= none
 diff: $(DEVELOPMENT)
 	$(BIN)/python -m tests.servers fetch
 	$(BIN)/python -m tests.diff --conversations $(DIFF_CONVERSATIONS) $(DIFF_RULES:%=--rules %) $(DIFF_SEED:%=--seed %)
+
+# Any bytes to all that reads them, led by what they reach; FUZZ=commands takes one target, FUZZ=--help tells the rest.
+FUZZ_INPUTS ?= 2000000
+fuzz: $(DEVELOPMENT)
+	$(BIN)/python -m tests.fuzz --inputs $(FUZZ_INPUTS) $(FUZZ)
 
 ABUSE_CLIENTS ?= 1000
 abuse: $(DEVELOPMENT)
