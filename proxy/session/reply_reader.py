@@ -113,6 +113,7 @@ class ReplyReader:
         elif event is Event.RESULT and command.batch is not None:
             return self._result(command, command.batch, payload, sequence)
         elif event is Event.RESULT:
+            command.alone = False  # its first statements have run, and would again
             self._effects.ended_in_part(command)
         return self._end(command, payload, sequence, part) if event is Event.END else None
 

@@ -9,10 +9,11 @@ from tests.session.conversation import Delivery, Talk, cut_everywhere, logged_in
 from tests.session.packets import command, duplicate, error, ok, packets, query
 from tests.session.ruled import INSERT, KEY, rule, statement
 from tests.wire import packets as payloads
-from tests.wire.packets import DEFINITION, prepared
+from tests.wire.packets import DEFINITION, MORE_RESULTS, prepared
 
 IGNORE, ALWAYS = rule("ignore"), rule("ignore", "when: always")
 DEADLOCK = error(1213, "Deadlock found when trying to get lock; try restarting transaction", "40001")
+DEADLOCK_BEHIND = DEADLOCK[:3] + b"\2" + DEADLOCK[4:]
 IN_TRANSACTION = 3
 NO_AUTOCOMMIT = 0
 TIMES = 10
@@ -182,3 +183,19 @@ def test_a_prepared_statement_whose_long_data_was_not_kept(delivery: Delivery) -
         backend << long_data(b"x" * 60)
         passes(talk, EXECUTE, DEADLOCK)
         assert talk.counters.deadlocks == {"r": 1}
+
+
+@pytest.mark.parametrize("when", ["conflict", "always"])
+def test_a_text_whose_first_statements_have_run_is_not_sent_again(when: str) -> None:
+    """Where they cannot be told apart, nobody knows which of them the deadlock has undone."""
+    for text in (f"INSERT INTO shops (a) VALUES (1); {INSERT}; SET NAMES gbk", f"{INSERT}; {INSERT}; SET NAMES gbk"):
+        said = query(text)
+        answer = ok(1, status=2 | MORE_RESULTS) + DEADLOCK_BEHIND
+
+        @cut_everywhere
+        def run(delivery: Delivery, said: bytes = said, answer: bytes = answer) -> None:
+            with logged_in(delivery, rule("ignore", f"when: {when}")) as talk:
+                passes(talk, said, answer)
+                assert talk.session.idle
+
+        run()
