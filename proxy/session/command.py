@@ -72,6 +72,7 @@ class Command:
             comes next.
         infile: the server has asked for a file of the client's.
         unseen: why it is not known which statement of it the server is at.
+        error_id: the sequence id under which the client gets the error that its statement has met.
     """
 
     __slots__ = (
@@ -82,6 +83,7 @@ class Command:
         "code",
         "conflicted",
         "ddl",
+        "error_id",
         "execution",
         "infile",
         "offset",
@@ -118,6 +120,7 @@ class Command:
         self.batch: Batch | None = None
         self.infile = False
         self.unseen: Reason | None = None
+        self.error_id = 1
 
     @property
     def start(self) -> bytes:

@@ -7,6 +7,7 @@ from proxy.session.auth import AuthRelay
 from proxy.session.batch import Batch
 from proxy.session.command import Command
 from proxy.session.contents import Contents
+from proxy.session.decision import Send
 from proxy.session.effects import Effects
 from proxy.session.fast_lane import FastLane
 from proxy.session.in_flight import InFlight
@@ -168,17 +169,17 @@ class ReplyReader:
         batch = command.batch
         if batch is not None:
             sequence += batch.shift.by
+        self._effects.ended(command)
         if payload[0] != ERR:
             answer = self._success(command, payload)
         else:
-            found = self._error(command, payload, begun=part is not Part.FIRST)
+            found = self._error(command, payload, sequence, begun=part is not Part.FIRST)
             if found is None:
                 return b""
             answer = found
             if self._gate.keeping and answer is not payload:  # it takes the place of all that was kept
                 self._gate.drop()
                 sequence = command.answer_id
-        self._effects.ended(command)
         self._flight.finish()
         if batch is not None:
             return frame(answer, sequence)
@@ -197,7 +198,7 @@ class ReplyReader:
             self._reporter.loaded(command, payload, tracker.ok, *self._contents.about(command))
         return self._resolver.succeeded(command, payload, tracker.ok)
 
-    def _error(self, command: Command, payload: bytes, *, begun: bool) -> bytes | None:
+    def _error(self, command: Command, payload: bytes, sequence: int, *, begun: bool) -> bytes | None:
         """Take an ERR that ends a reply, which has begun otherwise; None: another statement goes to the backend."""
         if begun and not self._gate.keeping:
             command.block(Reason.RETURNING)  # the client has seen the beginning
@@ -205,11 +206,13 @@ class ReplyReader:
         if command.statement is None and command.unseen is None:
             command.unseen = contents.why_unseen(command)
         answer = self._resolver.failed(command, payload, *contents.about(command))
-        if not isinstance(answer, bytes):
-            self._gate.drop()
-            self._runner.follow(command, answer)
-            return None
-        unseen = command.unseen is not None and command.code == commands.QUERY
-        verb = "other" if unseen else contents.about(command)[0].verb
-        self._tracker.status = after_error(self._tracker.status, command.code, verb)
-        return answer
+        if not isinstance(answer, Send):
+            unseen = command.unseen is not None and command.code == commands.QUERY
+            verb = "other" if unseen else contents.about(command)[0].verb
+            self._tracker.status = after_error(self._tracker.status, command.code, verb)
+            if isinstance(answer, bytes):
+                return answer
+            command.error_id = command.answer_id if self._gate.keeping else sequence
+        self._gate.drop()
+        self._runner.follow(command, answer)
+        return None

@@ -250,7 +250,7 @@ class Runner:
             self.follow(command, answer)
             return
         self._flight.finish()
-        self._wires.to_client(frame(answer, command.answer_id))
+        self._wires.to_client(frame(answer, command.error_id))
         self.release()
 
     def _first(self, command: Command) -> Send | Pause:

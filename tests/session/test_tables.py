@@ -7,7 +7,7 @@ import pytest
 from proxy.rules.table import Absence, Column, KeyPart, Missing, Table, UniqueKey
 from tests.session.conversation import Delivery, Talk, cut_everywhere, logged_in, rules
 from tests.session.packets import duplicate, error, ok, packets, query
-from tests.wire.packets import prepared
+from tests.wire.packets import MORE_RESULTS, prepared
 
 INSERT = "INSERT INTO users (email, name) VALUES ('a@x', 'A')"
 KEY = "users.ux_email"
@@ -101,6 +101,23 @@ def test_a_definition_that_is_missing_leaves_the_error_and_goes_on() -> None:
         talk.client << duplicate("a@x", KEY)
         talk.backend << query("SELECT 1")
         assert talk.skipped == ["columns_unknown"]
+
+
+@cut_everywhere
+def test_a_conflict_behind_other_results_keeps_its_place_in_the_reply(delivery: Delivery) -> None:
+    """Where the text cannot be split, they are the client's already."""
+    tables = Tables()
+    text = query(f"DO 1; {INSERT}; SET NAMES gbk")
+    with logged_in(delivery, BY_KEY, tables=tables) as talk:
+        client, backend = talk
+        client >> text
+        backend << text
+        backend >> ok(status=2 | MORE_RESULTS) + duplicate("a@x", KEY, sequence=2)
+        client << ok(status=2 | MORE_RESULTS)
+        tables.tell(USERS)
+        client << duplicate("a@x", KEY, sequence=2)
+        assert talk.session.idle
+        assert not talk.session.at_rest  # the text might have begun a transaction
 
 
 def test_a_definition_that_expires_at_once_is_asked_for_again() -> None:
