@@ -21,8 +21,8 @@ _TURN: Final = 64
 """What one turn of a loop costs beside the bytes that it reads, in bytes."""
 _UNTIMED: Final = 4 << 10
 """Bytes that are read between two looks at the clock."""
-# A byte that would mean something else with the next one behind it: half of `--`, `/*`.
-_HALF: Final = compiled(rb"[-/]++")
+# A byte that would mean something else with the next one behind it: half of `--`, `/*`, or a doubled quote in a name.
+_HALF: Final = compiled(rb"[-/`\"]++")
 _LONGEST_RUN: Final = 4 << 10
 _WHOLE_GAP: Final = compiled(WHOLE_GAP)
 _LINE_COMMENT: Final = compiled(rb"\#|--(?=[\x01-\x20\x7f]|\Z)")

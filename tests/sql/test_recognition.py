@@ -13,7 +13,7 @@ from proxy.sql.lexing import Lexing
 from proxy.sql.reason import Reason, UnprovenError
 from proxy.sql.statement import read_insert
 from tests.sql.test_on_servers import _NOISE, _text
-from tests.sql.texts import KNOWN, NO_ESCAPES
+from tests.sql.texts import ANSI, KNOWN, NO_ESCAPES, insert_of
 
 MIB = 1 << 20
 QUERIES = (
@@ -164,3 +164,11 @@ def test_what_a_large_text_reads_of_its_session(shift: int) -> None:
     found = recognise(text, KNOWN)
     assert isinstance(found, Insert)
     assert found.reads == (True, True)
+
+
+def test_a_window_may_end_between_the_halves_of_a_doubled_quote() -> None:
+    """The fourth one does: 8192 bytes are three more than a multiple of what is repeated."""
+    for name, lexing in ((b"`x```", KNOWN), (b'"x"""', ANSI)):
+        text = b"INSERT INTO t SELECT " + b", 1234567890, ".join([name] * 3000) + b" FROM u"
+        assert len(text) > recognition.SMALL
+        assert insert_of(text, lexing).body_end == len(text)
