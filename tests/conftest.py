@@ -3,6 +3,7 @@
 A server that cannot be had is an error, never a skip: a test that did not run proves nothing.
 """
 
+import gc
 import os
 import secrets
 from collections.abc import Iterator
@@ -23,6 +24,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if any(name.startswith("KEYCLASH_TEST_") for name in os.environ):
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("own_server")])
         items[:] = [item for item in items if not item.get_closest_marker("own_server")]
+
+
+def pytest_collection_finish() -> None:
+    """Leave the tests themselves, 9,000, out of the search for garbage: to go through them takes 0.2 s each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def _session_server(name: ServerName, paths: pytest.TempPathFactory) -> Iterator[Server]:
