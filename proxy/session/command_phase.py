@@ -7,15 +7,17 @@ Bytes are passed on as they came, in the largest stretches that hold nothing to 
 
 What is plain takes the `FastLane`, all else this way::
 
-                                    ┌─► Selection: do rules have a say in it?
-    client ─► ClientStream ─► CommandReader ─► Runner: what is sent if they do ──────────────────► backend
-                                    │             ▲ │
-                                InFlight          │ └─► Resolver: decides, by the rules
-                                    │             │
-    client ◄─ ReplyGate ◄─ ReplyReader ───────────┘ ◄─ ReplyStream ◄──────────────────────────────── backend
+    client ──► ClientStream ──► CommandReader ─┬─────────────────────────────────────► backend
+               cuts packets     routes them    └─► Selection ──► Runner ─────────────►
+                                                   for rules?    ▲ │ what is sent
+                                                                 │ └─► Resolver
+                                   another statement is to follow│     decides
+    client ◄── ReplyGate ◄───── ReplyReader ─────────────────────┘
+               what it gets     routes them ◄── ReplyStream ◄───────────────────────── backend
+                                                cuts packets
 
-Both readers tell what a command may change: `PreparedStatements`, `Effects` (on `Variables` and tables), `Account`; and
-the `Trail` what was sent, for the search of causes.
+Between the two readers is `InFlight`, with the commands whose replies are due. Both tell those who keep what a command
+may change (`PreparedStatements`; `Effects` on variables and tables; `Account`), and the `Trail` keeps what was sent.
 
 An INSERT that rules are for has the backend to itself: it waits until the replies before it have ended, and what the
 client sends behind it waits until its own reply has. So a second statement is never sent into the middle of something.
