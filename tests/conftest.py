@@ -3,20 +3,27 @@
 A server that cannot be had is an error, never a skip: a test that did not run proves nothing.
 """
 
+import asyncio
 import gc
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import hypothesis
 import pytest
 
+from proxy.net.loop import Loop
 from tests.servers.accounts import AccountMaker, account_maker
 from tests.servers.launch import Server, start
 from tests.servers.recipes import ServerName
 
 # A busy machine must not fail a test: how long an example takes proves nothing.
 hypothesis.settings.register_profile("default", deadline=None)
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run every test on the product's own event loop."""
+    return {"pump": Loop}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

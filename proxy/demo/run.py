@@ -21,9 +21,9 @@ from proxy.demo.backend import Backend, start_backend
 from proxy.demo.shop import SCHEMA, open_shop
 from proxy.demo.show import conflict_table, summary
 from proxy.demo.traffic import Target, Traffic
+from proxy.net.loop import Loop
 from proxy.net.side import describe
 from proxy.run.logs import configure_logging
-from proxy.run.loop import loop_factory
 from proxy.run.policy import StartError
 from proxy.run.reload import Origin
 from proxy.run.supervisor import Running, serve_from
@@ -79,7 +79,7 @@ def run_demo(options: Options, console: Console | None = None) -> None:
     try:
         with start_backend() as backend:
             open_shop(backend.host, backend.port, backend.user)
-            with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            with asyncio.Runner(loop_factory=Loop) as runner:
                 runner.run(_run(options, backend, console or _standard_output()))
     except KeyboardInterrupt:
         return

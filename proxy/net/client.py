@@ -1,6 +1,6 @@
 """Who a client is, as far as its connection tells."""
 
-import asyncio
+import socket
 from dataclasses import dataclass
 
 from proxy.config import Address, Endpoint, UnixAddress
@@ -28,12 +28,13 @@ def announced_client(announcement: Announcement) -> Client:
     return _over_tcp(announcement)
 
 
-def connected_client(transport: asyncio.BaseTransport, listener: Endpoint) -> Client:
+def connected_client(sock: socket.socket, listener: Endpoint) -> Client:
     """Give the client at the other end of a connection that `listener` has accepted."""
     if isinstance(listener, UnixAddress):
         return Client(str(listener), "localhost", secure=True, announcement=None)
-    peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-    if not peer or not here:  # it is gone already
+    try:
+        peer, here = sock.getpeername(), sock.getsockname()
+    except OSError:  # it is gone already
         return Client("", "", secure=False, announcement=None)
     return _over_tcp(Announcement(Address(*peer[:2]), Address(*here[:2])))
 

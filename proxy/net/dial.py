@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,10 +23,8 @@ class UnreachableError(Exception):
         self.reason = reason
 
 
-async def dial(
-    endpoint: Endpoint, make_protocol: Callable[[], asyncio.BaseProtocol], seconds: float
-) -> asyncio.Transport:
-    """Connect; the protocol is told of the connection as usual, before this returns.
+async def dial(endpoint: Endpoint, seconds: float) -> socket.socket:
+    """Connect; returns a socket that does not block.
 
     seconds: the time for everything, the look-up of the name included; the addresses of a name share them.
 
@@ -37,19 +35,12 @@ async def dial(
     try:
         async with asyncio.timeout(seconds):
             if isinstance(endpoint, UnixAddress):
-                sock = await _connect_unix(endpoint.path)
-            else:
-                sock = await _connect_tcp(endpoint, loop.time() + seconds)
+                return await _connect_unix(endpoint.path)
+            return await _connect_tcp(endpoint, loop.time() + seconds)
     except TimeoutError:
         raise UnreachableError(endpoint, f"no answer within {seconds:g} s") from None
     except OSError as error:
         raise UnreachableError(endpoint, describe(error)) from None
-    # Nothing waits for the network from here on, so no time limit can part the socket from its transport.
-    if isinstance(endpoint, UnixAddress):
-        transport, _ = await loop.create_unix_connection(make_protocol, sock=sock)
-    else:
-        transport, _ = await loop.create_connection(make_protocol, sock=sock)
-    return transport
 
 
 async def _connect_unix(path: Path) -> socket.socket:

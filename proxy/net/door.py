@@ -1,21 +1,23 @@
-"""The protocol of a connection until its pair is there, which reads the PROXY header where one must come first."""
+"""Where clients come in, and the PROXY header that some of their connections must begin with."""
 
 import asyncio
+import socket
 from collections.abc import Callable
-from typing import Final, cast
 
 from proxy.config import Endpoint, Network
 from proxy.net.client import Client, announced_client, connected_client
+from proxy.net.loop import running_pump
 from proxy.net.proxy_header import Announcement, HeaderReader, ProxyHeaderError, plain_ip
-
-_SCRATCH: Final = 512
+from proxy.net.pump import PumpedTransport
+from proxy.net.side import discard, tune
 
 
 class Entrance:
     """Where clients of one listening socket come in.
 
     listener: its address. networks: from where connections begin with a PROXY header. timeout: seconds that the header
-    may take. admit: takes a client in. refuse: ends a connection whose header is wrong or missing, and is told why.
+    may take. admit: takes a client in, with the bytes that it has sent already. refuse: ends a connection whose header
+    is wrong or missing, and is told why.
     """
 
     def __init__(
@@ -23,36 +25,42 @@ class Entrance:
         listener: Endpoint,
         networks: tuple[Network, ...],
         timeout: float,
-        admit: Callable[[asyncio.Transport, Client], object],
-        refuse: Callable[[asyncio.Transport, Client, str], object],
+        admit: Callable[[PumpedTransport, Client, bytes], object],
+        refuse: Callable[[PumpedTransport, Client, str], object],
     ) -> None:
+        self._pump = running_pump()
         self.timeout = timeout
         self.waiting: set[Door] = set()
-        self._listener = listener
         self.networks = networks
+        self._listener = listener
         self._admit = admit
         self._refuse = refuse
 
-    def make_door(self) -> "Door":
-        """Make the protocol of a connection that has come."""
-        return Door(self)
-
-    def expects_header(self, transport: asyncio.Transport) -> bool:
-        """Whether this connection must begin with a PROXY header."""
-        peer = transport.get_extra_info("peername") if self.networks else None
-        # A peer that is gone already, or has come by a Unix socket, has no address.
-        return isinstance(peer, tuple) and any(plain_ip(peer[0]) in network for network in self.networks)
-
-    def admit(self, transport: asyncio.Transport, announcement: Announcement | None) -> None:
-        """Take a client in; announcement: what its PROXY header says."""
-        if announcement is not None:
-            self._admit(transport, announced_client(announcement))
+    def welcome(self, sock: socket.socket) -> None:
+        """Let a client in that has connected, or wait for its PROXY header."""
+        tune(sock)
+        client = connected_client(sock, self._listener)
+        door = Door(self, client)
+        transport = PumpedTransport(self._pump, sock, door)
+        if self._expects_header(client):
+            door.wait(transport)
         else:
-            self._admit(transport, connected_client(transport, self._listener))
+            self._admit(transport, client, b"")
 
-    def refuse(self, transport: asyncio.Transport, reason: str) -> None:
+    def _expects_header(self, client: Client) -> bool:
+        """Whether a connection must begin with a PROXY header: not one that is gone already, nor of a Unix socket."""
+        if not self.networks or client.announcement is None:
+            return False
+        address = plain_ip(client.host)
+        return any(address in network for network in self.networks)
+
+    def admit(self, transport: PumpedTransport, client: Client, announcement: Announcement | None, rest: bytes) -> None:
+        """Take a client in; announcement: what its PROXY header says; rest: what came behind it."""
+        self._admit(transport, client if announcement is None else announced_client(announcement), rest)
+
+    def refuse(self, transport: PumpedTransport, client: Client, reason: str) -> None:
         """End a connection whose PROXY header is wrong or missing."""
-        self._refuse(transport, connected_client(transport, self._listener), reason)
+        self._refuse(transport, client, reason)
 
     def close(self) -> None:
         """Let nobody wait any longer."""
@@ -60,46 +68,73 @@ class Entrance:
             door.abort()
 
 
-class Door(asyncio.BufferedProtocol):
-    """Reads the header exactly: what follows it is for the pair to read.
+class Door:
+    """Reads the header, as long as the connection has no pair that reads it.
 
     A receiver must not guess whether there is a header (PROXY protocol, chapter 2): where one is expected, a
     connection without one is refused.
     """
 
-    __slots__ = ("_entrance", "_header", "_scratch", "_timer", "_transport")
+    __slots__ = ("_client", "_entrance", "_header", "_timer", "_transport", "feed")
 
-    def __init__(self, entrance: Entrance) -> None:
+    def __init__(self, entrance: Entrance, client: Client) -> None:
         self._entrance = entrance
+        self._client = client
         self._header = HeaderReader()
-        self._scratch = memoryview(b"")
         self._timer: asyncio.TimerHandle | None = None
-        self._transport: asyncio.Transport | None = None
+        self._transport: PumpedTransport | None = None
+        self.feed: Callable[[bytes], None] = self._take
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Let the client in, or wait for its header."""
-        self._transport = arrived = cast(asyncio.Transport, transport)
-        if not self._entrance.expects_header(arrived):
-            self._entrance.admit(arrived, None)
-            return
-        self._scratch = memoryview(bytearray(_SCRATCH))
+    def wait(self, transport: PumpedTransport) -> None:
+        """Read the header."""
+        self._transport = transport
         self._entrance.waiting.add(self)
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._entrance.timeout, self._refuse, "no PROXY header in time")
+        transport.resume_reading()
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Say where the next bytes go, and by its length how many may be read."""
-        return self._scratch[: self._header.missing]
+    def abort(self) -> None:
+        """Close the connection at once."""
+        if transport := self._leave():
+            transport.drop()
 
-    def buffer_updated(self, nbytes: int) -> None:
-        """Take bytes of the header."""
+    def _take(self, data: bytes) -> None:
+        header, position = self._header, 0
         try:
-            self._header.feed(self._scratch[:nbytes])
+            while header.missing and position < len(data):
+                begin, position = position, min(position + header.missing, len(data))
+                header.feed(data[begin:position])
         except ProxyHeaderError as error:
             self._refuse(str(error))
-        else:
-            if not self._header.missing:
-                self._leave(lambda transport: self._entrance.admit(transport, self._header.announcement))
+            return
+        if not header.missing and (transport := self._leave()):
+            self._entrance.admit(transport, self._client, header.announcement, data[position:])
+
+    def _refuse(self, reason: str) -> None:
+        if transport := self._leave():
+            self._entrance.refuse(transport, self._client, reason)
+
+    def _leave(self) -> PumpedTransport | None:
+        """Read no more; hand out the connection, once."""
+        transport, self._transport = self._transport, None
+        self._entrance.waiting.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        if transport is not None:
+            transport.pause_reading()
+            transport.feed = discard
+        return transport
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # What the transport tells
+
+    def fault(self, error: Exception) -> None:
+        """Refuse whose header cannot be read."""
+        self._refuse(f"its PROXY header cannot be read: {error}")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Forget a connection that is gone."""
+        self._leave()
 
     def eof_received(self) -> bool:
         """Refuse who stops in the middle of a header; without a byte it was a check whether the port is open."""
@@ -107,29 +142,8 @@ class Door(asyncio.BufferedProtocol):
             self._refuse("the connection ended in its PROXY header")
         return self._header.begun
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget a connection that is gone."""
-        self._forget()
+    def pause_writing(self) -> None:
+        """Nothing is written that could be too much."""
 
-    def abort(self) -> None:
-        """Close the connection at once."""
-        self._forget()
-        if self._transport is not None:
-            self._transport.abort()
-
-    def _refuse(self, reason: str) -> None:
-        self._leave(lambda transport: self._entrance.refuse(transport, reason))
-
-    def _leave(self, last: Callable[[asyncio.Transport], None]) -> None:
-        transport = self._transport
-        if transport is None or self not in self._entrance.waiting:
-            return
-        self._forget()
-        transport.pause_reading()
-        # Not from within the transport's own call: it is to read for another protocol afterwards.
-        asyncio.get_running_loop().call_soon(last, transport)
-
-    def _forget(self) -> None:
-        self._entrance.waiting.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
+    def resume_writing(self) -> None:
+        """Nothing is written that could be too much."""

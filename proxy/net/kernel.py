@@ -1,21 +1,24 @@
 """The system calls that a pump makes for every packet, in plain Python; `pump.pxd` has them for compiled builds."""
 
+import math
 import os
-import select
 from typing import Final
 
-_CHUNK: Final = 1 << 16
+from proxy.net.poller import Poller
+
+CHUNK: Final = 1 << 16
 _BATCH: Final = 64
 
 
-def wait(poller: select.epoll, _number: int) -> list[tuple[int, int]]:
-    """Return the descriptors that are ready just now, at most a batch, with their events.
+def wait(poller: Poller, _number: int, seconds: float) -> list[tuple[int, int]]:
+    """Return the descriptors to which something has happened, at most a batch, with their events.
 
     Args:
         poller: an epoll.
         _number: its descriptor.
+        seconds: how long to wait for the first one; negative: for any time.
     """
-    return poller.poll(0, _BATCH)
+    return poller.poll(math.ceil(seconds * 1000) / 1000, _BATCH)  # never too early: it counts in milliseconds
 
 
 def receive(fd: int) -> bytes | None:
@@ -24,7 +27,7 @@ def receive(fd: int) -> bytes | None:
     Raises OSError if the connection is broken.
     """
     try:
-        return os.read(fd, _CHUNK)
+        return os.read(fd, CHUNK)
     except BlockingIOError:
         return None
 

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 
@@ -12,11 +13,17 @@ from proxy.conflicts.labels import Result
 from proxy.net.client import Client
 from proxy.net.door import Entrance
 from proxy.net.gate import TOO_MANY, Gate
-from proxy.net.listening import BACKLOG, Listening, open_listening
+from proxy.net.listening import Listening, open_listening
 from proxy.net.pair import Manners, OpenSession, Pair, PairSettings
-from proxy.net.pump import Pump, make_pump
+from proxy.net.pump import PumpedTransport
+from proxy.net.side import describe
 
 _log = structlog.get_logger(__name__)
+
+_TURN: Final = 64
+"""How many clients are let in at a time."""
+_PAUSE: Final = 1.0
+"""Seconds until clients are accepted again after the system could not, as asyncio has it."""
 
 
 class Listener:
@@ -25,7 +32,6 @@ class Listener:
     networks: where connections begin with a PROXY header.
     socket_mode: the permissions of a Unix socket's file.
     gate: limits how many may be in. turned_away: is told which limit a client that is not let in has met.
-    pumped: a pump drives the connections, where the system can have one.
     """
 
     def __init__(
@@ -36,8 +42,6 @@ class Listener:
         socket_mode: int = 0o777,
         gate: Gate | None = None,
         turned_away: Callable[[Result], None] = lambda result: None,
-        *,
-        pumped: bool = True,
     ) -> None:
         self._settings = settings
         self._open_session = open_session
@@ -50,10 +54,7 @@ class Listener:
         self._manners: Manners | None = None
         self._all_ended = asyncio.Event()
         self._all_ended.set()
-        self._servers: list[asyncio.Server] = []
         self._listenings: list[Listening] = []
-        self._pumped = pumped
-        self._pump: Pump | None = None
 
     def use(self, settings: PairSettings, networks: tuple[Network, ...]) -> None:
         """Exchange what the clients that come from now on meet."""
@@ -71,17 +72,34 @@ class Listener:
 
     async def listen(self, endpoint: Endpoint) -> Endpoint:
         """Accept clients there too; returns the address really bound (port 0 asks for a free one). Raises OSError."""
-        return await self.accept_at(open_listening(endpoint, self._socket_mode))
+        return self.accept_at(open_listening(endpoint, self._socket_mode))
 
-    async def accept_at(self, listening: Listening) -> Endpoint:
+    def accept_at(self, listening: Listening) -> Endpoint:
         """Accept clients at sockets that listen already; returns their address."""
-        loop = asyncio.get_running_loop()
         self._listenings.append(listening)
         entrance = self.entrance(listening.endpoint)
         for sock in listening.sockets:
-            create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
-            self._servers.append(await create(entrance.make_door, sock=sock, backlog=BACKLOG))
+            self._accept_at(sock, entrance)
         return listening.endpoint
+
+    def _accept_at(self, sock: socket.socket, entrance: Entrance) -> None:
+        if sock.fileno() >= 0:  # else it was closed meanwhile
+            asyncio.get_running_loop().add_reader(sock, self._accept, sock, entrance)
+
+    def _accept(self, sock: socket.socket, entrance: Entrance) -> None:
+        """Let in who waits, at most so many that the others' turn comes soon."""
+        for _ in range(_TURN):
+            try:
+                connection, _address = sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:  # no descriptor or no memory is left: the kernel keeps who waits until there is
+                _log.error("cannot accept clients", reason=describe(error), again_in=_PAUSE)
+                loop = asyncio.get_running_loop()
+                loop.remove_reader(sock)
+                loop.call_later(_PAUSE, self._accept_at, sock, entrance)
+                return
+            entrance.welcome(connection)
 
     def entrance(self, endpoint: Endpoint) -> Entrance:
         """Make the entrance of an address; whoever accepts its clients makes their doors with it."""
@@ -92,12 +110,12 @@ class Listener:
 
     def stop_accepting(self) -> None:
         """Close the listening sockets; the pairs live on."""
+        loop = asyncio.get_running_loop()
         for listening in self._listenings:
-            listening.remove()
-        for server in self._servers:
-            server.close()
+            for sock in listening.sockets:
+                loop.remove_reader(sock)
+            listening.close()
         self._listenings.clear()
-        self._servers.clear()
         for entrance in self._entrances:
             entrance.close()
 
@@ -122,9 +140,6 @@ class Listener:
         for pair in self.pairs:
             pair.close()
         await self._all_ended.wait()
-        if self._pump is not None:
-            self._pump.close()
-            self._pump = None
 
     def abort(self) -> None:
         """Close everything at once; what waits to be sent is thrown away."""
@@ -132,7 +147,7 @@ class Listener:
         for pair in self.pairs:
             pair.abort()
 
-    def _admit(self, transport: asyncio.Transport, client: Client) -> Pair | None:
+    def _admit(self, transport: PumpedTransport, client: Client, begun: bytes) -> Pair | None:
         limit = self._gate.enter(client.host)
         if limit is not None:
             # No pair: a crowd before the door is not to cost what those inside do.
@@ -140,10 +155,8 @@ class Listener:
             transport.close()
             self._turned_away(limit)
             return None
-        if self._pumped and self._pump is None:
-            self._pump = make_pump()
         try:
-            pair = Pair(transport, client, self._settings, self._open_session, self._ended, self._pump)
+            pair = Pair(transport, client, self._settings, self._open_session, self._ended, begun)
         except Exception as error:
             _log.error("client not admitted", reason=str(error), exc_info=error)
             transport.abort()
@@ -155,9 +168,9 @@ class Listener:
             pair.leave(self._manners)
         return pair
 
-    def _refuse(self, transport: asyncio.Transport, client: Client, reason: str) -> None:
+    def _refuse(self, transport: PumpedTransport, client: Client, reason: str) -> None:
         # As a pair, so that it is answered, counted and closed as any other.
-        if pair := self._admit(transport, client):
+        if pair := self._admit(transport, client, b""):
             pair.refuse(reason)
 
     def _ended(self, pair: Pair) -> None:

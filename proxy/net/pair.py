@@ -1,8 +1,9 @@
 """The two connections of one session, from the moment a client has connected until both are closed."""
 
 import asyncio
+import socket
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeAlias
@@ -16,15 +17,14 @@ from proxy.net.client import Client
 from proxy.net.dial import UnreachableError, dial
 from proxy.net.driven import DrivenSession
 from proxy.net.gate import Turns
+from proxy.net.loop import running_pump
 from proxy.net.proxy_header import proxy_header
-from proxy.net.pump import Pump
-from proxy.net.readers import BulkReader, EncryptedBulkReader, LoginReader, Reader, UnexpectedProxyHeaderError
-from proxy.net.side import Hold, Side, describe, discard
+from proxy.net.pump import PumpedTransport
+from proxy.net.readers import LoginReader, UnexpectedProxyHeaderError
+from proxy.net.side import Hold, Side, describe, discard, tune
 
 _log = structlog.get_logger(__name__)
 
-_TLS_FAREWELL: Final = 0.5
-"""Seconds to wait for the peer's close_notify: an idle client reads it only when it next wants something."""
 _FAREWELL: Final = 1.0
 """Seconds to wait for the end of a client that is told that the proxy shuts down."""
 _NO_REPLY: Final = "connection closed, and the reply that was due never came"
@@ -85,34 +85,40 @@ class Pair:
 
                    client_data                to_backend
       client side ────────────→ ┌─────────┐ ────────────→ backend side
-      (LoginReader,             │ session │               (BulkReader)
-       then BulkReader)         └─────────┘
+      (by a LoginReader         │ session │
+       at first)                └─────────┘
                   ←────────────             ←────────────
                     to_client                backend_data
 
-    Whatever goes wrong here ends this pair alone. client: who it is whose connection `transport` is. on_end: called
-    once, when both connections are closed and no task of the pair runs. pump: drives the connections that are not
-    encrypted once the login is over; None leaves them to the event loop.
+    Whatever goes wrong here ends this pair alone.
+
+    Args:
+        transport: the client's connection.
+        client: who that is.
+        settings: what it shares with others.
+        open_session: makes the session.
+        on_end: called once, when both connections are closed and no task of the pair runs.
+        begun: what has been read of the client already.
     """
 
     __slots__ = (
         "_awaited",
         "_backend",
-        "_backend_reader",
+        "_begun",
         "_chosen",
         "_client",
-        "_client_reader",
         "_closing",
         "_ended",
         "_greeted",
+        "_handshake",
         "_heard",
         "_impatient",
         "_leaving",
         "_lingers",
         "_login",
+        "_login_reader",
         "_loop",
         "_on_end",
-        "_pump",
         "_session",
         "_settings",
         "_tasks",
@@ -124,18 +130,17 @@ class Pair:
 
     def __init__(
         self,
-        transport: asyncio.Transport,
+        transport: PumpedTransport,
         client: Client,
         settings: PairSettings,
         open_session: "OpenSession",
         on_end: "Callable[[Pair], None]",
-        pump: Pump | None = None,
+        begun: bytes,
     ) -> None:
         self.client = client
         self._loop = asyncio.get_running_loop()
         self._settings = settings
         self._on_end = on_end
-        self._pump = pump
         self._client = Side(self._client_lost, self._client_ended, self._fault)
         self._backend = Side(self._backend_lost, self._backend_ended, self._fault)
         self._client.peer, self._backend.peer = self._backend, self._client
@@ -147,6 +152,7 @@ class Pair:
         self._awaited: tuple[Callable[[], bool], Callable[[], None]] | None = None
         self._leaving: asyncio.TimerHandle | None = None
         self._impatient: asyncio.TimerHandle | None = None
+        self._handshake: asyncio.TimerHandle | None = None
         self._heard = False
         self._lingers = False
         limits = settings.limits
@@ -154,12 +160,11 @@ class Pair:
         self._chosen: Backend | None = None
         self._greeted: asyncio.Future[None] = self._loop.create_future()
         self._session = open_session(self, client.address)
-        reader = LoginReader(self._client, self._session.client_data)
-        self._client_reader: Reader = reader
-        self._backend_reader: Reader = BulkReader(self._backend, self._backend_greets, self._backend_connected)
-        transport.set_protocol(reader)
-        self._client.attach(transport, limits.write_buffer)
+        self._login_reader = LoginReader(self._session.client_data)
         self._client.hold(Hold.CONNECTING)
+        self._client.feed_to(self._login_reader.take)
+        self._client.attach(transport, limits.write_buffer)
+        self._begun = begun  # what has been read of the client and not been handed on
         self._timer: asyncio.TimerHandle | None = None
         self._spawn(self._connect())
 
@@ -175,25 +180,32 @@ class Pair:
         self._backend.write(data)
 
     def start_client_tls(self) -> None:
-        """Begin a TLS handshake as the server: then `client_tls_started` or `client_lost` of the session."""
+        """Begin a TLS handshake as the server: then `client_tls_started` or `client_tls_failed` of the session."""
         context = self._settings.client_tls
         if context is None:
             raise RuntimeError("TLS asked for on the client's side, which has none")
-        self._spawn(self._client_handshake(self._client.detach(), context))
+        # What comes behind the request, even in the same packet of TCP, is the handshake and nothing else.
+        take = self._client.encrypt(context, self._client_encrypted, server_side=True)
+        self._login_reader.redirect(take)
 
     def start_backend_tls(self) -> None:
         """Begin a TLS handshake as a client: then `backend_tls_started` or `backend_unreachable` of the session."""
         tls, backend = self._settings.backend_tls, self._chosen
         if tls is None or backend is None:
             raise RuntimeError("TLS asked for on the backend's side, which has none")
-        self._spawn(self._backend_handshake(self._backend.detach(), tls, backend))
+        seconds = self._settings.limits.connect_timeout
+        late = TimeoutError(f"it takes longer than {seconds:g} s")
+        self._handshake = self._loop.call_later(seconds, self._backend.give_up_handshake, late)
+        done = partial(self._backend_encrypted, backend)
+        self._backend.encrypt(tls.context, done, server_side=False, server_name=tls.name_of(backend.endpoint))
 
     def login_done(self) -> None:
-        """End the login: its time limit is over, and bytes may be read in bulk."""
+        """End the login: its time limit is over, and what comes is handed on as it comes."""
         self._login = False
         self._cancel_timer()
         self._give_turn()
-        # The session is in the middle of a packet: what the login's reader has begun to read is handed on afterwards.
+        # The session is in the middle of a packet: what has been read behind it is handed on afterwards.
+        self._login_reader.redirect(self._keep)
         self._client.hold(Hold.SWITCHING)
         self._loop.call_soon(self._switch_to_bulk)
 
@@ -213,17 +225,18 @@ class Pair:
         """Send what waits in both directions, for so long as the flush may take, then close both connections."""
         if not self._closing:
             self._closing = True
-            for timer in (self._leaving, self._impatient):
+            for timer in (self._leaving, self._impatient, self._handshake):
                 if timer is not None:
                     timer.cancel()
             self._set_timer(_FAREWELL if self._lingers else self._settings.flush_timeout, self.abort)
             for task in self._tasks - {asyncio.current_task()}:
                 task.cancel()
-            self._client_reader.feed_to(discard)
-            self._backend_reader.feed_to(discard)
+            self._login_reader.redirect(discard)
+            self._client.feed_to(discard)
+            self._backend.feed_to(discard)
             # What the client has on its way would make a socket that is closed break the line, and what was said last
             # might never be read: it is told that nothing more comes, and then it has its turn to close.
-            if not (self._lingers and self._client.end_writing()):
+            if not ((self._lingers or self._client.encrypted) and self._client.end_writing()):
                 self._client.close()
             self._backend.close()
         self._check_end()
@@ -249,7 +262,9 @@ class Pair:
         self._heard = True
         self._leaving = self._loop.call_later(manners.quiet, self._end_if_quiet, manners.quiet)
         self._impatient = self._loop.call_later(manners.patience, self._lose_patience)
-        self._client_reader.feed_to(self._client_data_leaving)
+        self._login_reader.feed = self._client_data_leaving
+        if not self._login:
+            self._client.feed_to(self._client_data_leaving)
 
     def shut_down(self, tell: bool = True) -> None:
         """End the session because the proxy ends; tell: with the server's error for that, unless a reply is due."""
@@ -313,25 +328,23 @@ class Pair:
         timeout = self._settings.limits.connect_timeout
         until = self._loop.time() + timeout
         self._greeted = self._loop.create_future()
-        await dial(backend, lambda: self._backend_reader, timeout)
+        sock = await dial(backend, timeout)
+        self._backend_connected(backend, sock)
         try:
             async with asyncio.timeout_at(until):
                 await self._greeted
         except TimeoutError:
-            # The reader may serve the next backend: it is not to hear of this one's end.
-            self._backend.set_reader(asyncio.Protocol())
             self._backend.drop()
             raise UnreachableError(backend, f"no greeting within {timeout:g} s") from None
 
-    def _backend_connected(self, transport: asyncio.Transport) -> None:
-        if self._closing or self._trying is None:
-            transport.abort()
-            return
+    def _backend_connected(self, backend: Endpoint, sock: socket.socket) -> None:
+        tune(sock)
         settings = self._settings
-        self._backend.attach(transport, settings.limits.write_buffer)
+        self._backend.feed_to(self._backend_greets)
+        self._backend.attach(PumpedTransport(running_pump(), sock, self._backend), settings.limits.write_buffer)
         if header := proxy_header(settings.backend_proxy_protocol, self.client.announcement):
-            transport.write(header)
-        self._session.backend_connected(isinstance(self._trying.endpoint, UnixAddress))
+            self._backend.write(header)
+        self._session.backend_connected(isinstance(backend, UnixAddress))
 
     def _backend_greets(self, data: bytes) -> None:
         """Take the first bytes of a backend: from now on it is this one."""
@@ -342,91 +355,61 @@ class Pair:
             self._settings.backends.reached(backend)
         self._greeted.set_result(None)
         feed = self._session.backend_data if self._awaited is None else self._backend_data_watched
-        self._backend_reader.feed_to(feed)
+        self._backend.feed_to(feed)
         # Not before: a backend that does not answer is to be called unreachable, not the client slow.
         self._set_timer(self._settings.limits.login_timeout, self.time_out)
         self._client.release(Hold.CONNECTING)
         feed(data)
+        self._hand_on_begun()
 
     def _unreachable(self, reason: str) -> None:
         self._tell(self._session.backend_unreachable, reason)
         self.close()
 
     def _switch_to_bulk(self) -> None:
-        if self._closing or not isinstance(self._client_reader, LoginReader):
+        if self._closing:
             return
-        begun = self._client_reader.take()
-        reader: BulkReader | EncryptedBulkReader
-        reader = (EncryptedBulkReader if self._client.encrypted else BulkReader)(self._client, discard)
-        self._client_reader = reader
-        self._client.set_reader(reader)
-        to_client = self._drive(self._client, reader) or self.to_client
-        to_backend = self._drive(self._backend, self._backend_reader) or self.to_backend
-        from_client, from_backend = self._session.in_bulk(to_client, to_backend)
-        reader.feed_to(from_client if self._leaving is None else self._client_data_leaving)
+        self._begun = self._login_reader.rest() + self._begun
+        from_client, from_backend = self._session.in_bulk(self._client.write, self._backend.write)
+        self._client.feed_to(from_client if self._leaving is None else self._client_data_leaving)
         if self._awaited is None:
-            self._backend_reader.feed_to(from_backend)
-        if begun:
-            reader.hand_on(begun)
+            self._backend.feed_to(from_backend)
+        self._hand_on_begun()
         self._client.release(Hold.SWITCHING)
 
-    def _drive(self, side: Side, reader: Reader) -> Callable[[bytes], None] | None:
-        """Let the pump drive a side, if it can; return where to write then."""
-        return side.move_to(self._pump, reader, self._settings.limits.write_buffer) if self._pump is not None else None
+    def _keep(self, data: bytes) -> None:
+        self._begun += data
+
+    def _hand_on_begun(self) -> None:
+        """Let the client's side take what has been read of it before."""
+        begun, self._begun = self._begun, b""
+        try:
+            if begun:
+                self._client.feed(begun)
+        except Exception as error:
+            self._fault(error)
 
     # ----------------------------------------------------------------------------------------------------------------
     # TLS
 
-    async def _client_handshake(self, transport: asyncio.Transport, context: ssl.SSLContext) -> None:
-        limits = self._settings.limits
-        # asyncio may deliver what follows the handshake before it says that the handshake is done.
-        self._client_reader = reader = LoginReader(self._client, self._session.client_data, hold=True)
-        handshake = self._loop.start_tls(
-            transport,
-            reader,
-            context,
-            server_side=True,
-            ssl_handshake_timeout=limits.login_timeout,
-            ssl_shutdown_timeout=_TLS_FAREWELL,
-        )
-        try:
-            await self._encrypt(self._client, handshake)
-        except OSError as error:
+    def _client_encrypted(self, error: OSError | None) -> None:
+        if error is None:
+            self._login_reader.redirect(None)
+            self._client.feed_to(self._login_reader.take)
+            self._tell(self._session.client_tls_started)
+        else:
             self._tell(self._session.client_tls_failed, f"TLS handshake failed: {describe(error)}")
             self.close()
-        else:
-            self._tell(self._session.client_tls_started)
-            reader.release()
 
-    async def _backend_handshake(self, transport: asyncio.Transport, tls: BackendTlsContext, backend: Backend) -> None:
-        self._backend_reader = reader = EncryptedBulkReader(self._backend, self._backend_reader.feed)
-        handshake = self._loop.start_tls(
-            transport,
-            reader,
-            tls.context,
-            server_hostname=tls.name_of(backend.endpoint),
-            ssl_handshake_timeout=self._settings.limits.connect_timeout,
-            ssl_shutdown_timeout=_TLS_FAREWELL,
-        )
-        try:
-            await self._encrypt(self._backend, handshake)
-        except OSError as error:
-            backend.tls.met(describe(error))
-            self._unreachable(f"TLS handshake with {backend.endpoint} failed: {describe(error)}")
-        else:
+    def _backend_encrypted(self, backend: Backend, error: OSError | None) -> None:
+        if self._handshake is not None:
+            self._handshake.cancel()
+        if error is None:
             backend.tls.over()
             self._tell(self._session.backend_tls_started)
-
-    async def _encrypt(self, side: Side, handshake: Awaitable[asyncio.Transport | None]) -> None:
-        side.handshaking = True
-        try:
-            transport = await handshake
-            if transport is None or transport.is_closing():
-                raise ConnectionResetError("connection closed during the handshake")
-            side.attach(transport, self._settings.limits.write_buffer)
-        except BaseException:
-            side.drop()
-            raise
+        else:
+            backend.tls.met(describe(error))
+            self._unreachable(f"TLS handshake with {backend.endpoint} failed: {describe(error)}")
 
     # ----------------------------------------------------------------------------------------------------------------
     # The end
@@ -501,7 +484,7 @@ class Pair:
         else:
             self._awaited = ready, action
             if self._chosen is not None:
-                self._backend_reader.feed_to(self._backend_data_watched)
+                self._backend.feed_to(self._backend_data_watched)
 
     def _backend_data_watched(self, data: bytes) -> None:
         self._session.backend_data(data)

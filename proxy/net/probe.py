@@ -55,13 +55,11 @@ async def probe(backend: Endpoint, header: bytes = b"") -> str | None:
     MySQL manual, "max_connect_errors"). A refused login is none: measured on MariaDB 10.11, where
     Aborted_connects_preauth does not grow. Hence the probe logs in, as a user that nobody has.
     """
-    reader = asyncio.StreamReader()
-    protocol = asyncio.StreamReaderProtocol(reader)
     try:
-        transport = await dial(backend, lambda: protocol, math.inf)
+        sock = await dial(backend, math.inf)
     except UnreachableError as error:
         return f"The backend {backend} cannot be reached: {error.reason}."
-    writer = asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
+    reader, writer = await asyncio.open_connection(sock=sock)
     try:
         writer.write(header)
         _sequence, greeting = await _read_packet(reader)
@@ -74,7 +72,7 @@ async def probe(backend: Endpoint, header: bytes = b"") -> str | None:
         return f"The backend {backend} does not greet: {describe(error)}."
     finally:
         # Nothing is left to be sent: a polite end would only take time.
-        transport.abort()
+        writer.transport.abort()
     return None
 
 

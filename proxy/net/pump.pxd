@@ -6,6 +6,8 @@ from cpython.exc cimport PyErr_SetFromErrno
 cimport cython
 from libc.errno cimport EAGAIN, EINTR
 from libc.errno cimport errno as c_errno
+from libc.limits cimport INT_MAX
+from libc.math cimport ceil, fmin
 
 cdef extern from "sys/socket.h" nogil:
     ssize_t recv(int fd, void *buffer, size_t size, int flags)
@@ -21,19 +23,24 @@ cdef extern from "sys/epoll.h" nogil:
     int epoll_wait(int epoll, epoll_event *events, int size, int timeout)
 
 cdef enum:
-    _CHUNK = 262144
+    CHUNK = 262144
     _BATCH = 64
 
-cdef epoll_event _ready[_BATCH]
+cdef inline list wait(object poller, int number, double seconds):
+    cdef epoll_event ready[_BATCH]
+    cdef int size, milliseconds
+    if seconds == 0:
+        size = epoll_wait(number, ready, _BATCH, 0)
+    else:
+        milliseconds = -1 if seconds < 0 else <int>fmin(ceil(seconds * 1000), INT_MAX)
+        with nogil:
+            size = epoll_wait(number, ready, _BATCH, milliseconds)
+    return [(ready[i].data.fd, ready[i].events) for i in range(size)]
 
-cdef inline list wait(object poller, int number):
-    cdef int size = epoll_wait(number, _ready, _BATCH, 0)
-    return [(_ready[i].data.fd, _ready[i].events) for i in range(size)]
-
-cdef char _buffer[_CHUNK]
+cdef char _buffer[CHUNK]
 
 cdef inline bytes receive(int fd):
-    cdef ssize_t size = recv(fd, _buffer, _CHUNK, MSG_DONTWAIT)
+    cdef ssize_t size = recv(fd, _buffer, CHUNK, MSG_DONTWAIT)
     if size >= 0:
         return PyBytes_FromStringAndSize(_buffer, size)
     if c_errno == EAGAIN or c_errno == EINTR:
@@ -47,21 +54,23 @@ cdef inline ssize_t send(int fd, bytes data):
 cdef class PumpedTransport
 
 cdef class Pump:
-    cdef object _loop, _poller
+    cdef object _poller
     cdef int _number
     cdef list _transports
+    cdef public bint due
     cdef readonly object call_soon
-    @cython.locals(transport=PumpedTransport, found=list, fd=int, events=int)
-    cpdef _turn(self)
+    @cython.locals(transport=PumpedTransport, found=list, others=list, fd=int, events=int, until=double, left=double)
+    cpdef list wait(self, double seconds)
 
 cdef class PumpedTransport:
     cdef Pump _pump
     cdef object _reader, _socket, _waiting
     cdef readonly int fd
     cdef public object feed
-    cdef Py_ssize_t _waiting_size, _high_water
-    cdef bint _closing, _ending, _full, _lost
+    cdef public Py_ssize_t high_water
+    cdef Py_ssize_t _waiting_size
+    cdef bint _closing, _dropped, _ending, _full, _lost
     cdef int _events
     cpdef ready(self, int events)
     cpdef write(self, bytes data)
-    cdef _read(self)
+    cdef _read(self, int events)

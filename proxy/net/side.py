@@ -1,14 +1,13 @@
-"""One of the two connections of a session: its transport, and the reasons not to read from it just now."""
+"""One of the two connections of a session: its transport, its encryption, and the reasons not to read from it."""
 
-import asyncio
 import os
 import socket
 import ssl
 from collections.abc import Callable
 from enum import Flag, auto
-from typing import cast
 
-from proxy.net.pump import Pump, PumpedReader, PumpedTransport
+from proxy.net.encryption import Encryption
+from proxy.net.pump import PumpedTransport
 
 
 class Hold(Flag):
@@ -22,9 +21,9 @@ class Hold(Flag):
     SESSION = auto()
     """The session asked for it."""
     SWITCHING = auto()
-    """The reader is about to be exchanged."""
+    """The login is over, and what follows it is about to be read in another way."""
     ENDED = auto()
-    """The peer will send no more. Reading on would report the end again and again."""
+    """The peer will send no more."""
 
 
 def discard(_data: bytes) -> None:
@@ -32,19 +31,27 @@ def discard(_data: bytes) -> None:
 
 
 class Side:
-    """Holds one transport for as long as it lives, and tells its owner of the end.
+    """Holds one transport for as long as it lives, hands on what it reads, and tells its owner of the end.
 
-    on_lost: called once with the reason when the connection is gone. on_ended: called when the peer will send no more;
-    returns whether the connection stays open for writing. on_fault: called with an exception that the session raised.
+    Args:
+        on_lost: called once with the reason when the connection is gone.
+        on_ended: called when the peer will send no more; returns whether the connection stays open for writing.
+        on_fault: called with an exception that `feed` raised.
+
+    Attributes:
+        peer: the other side, which is held while this one has too much to send.
+        connected: whether there is a connection.
+        write: sends bytes; does nothing if they can go nowhere.
+        feed: takes what arrives; exchanged by `feed_to`.
     """
 
     __slots__ = (
+        "_encryption",
+        "_ended",
         "_holds",
-        "_pumped",
-        "_raw",
         "_transport",
         "connected",
-        "handshaking",
+        "feed",
         "on_ended",
         "on_fault",
         "on_lost",
@@ -63,81 +70,97 @@ class Side:
         self.on_fault = on_fault
         self.peer = self
         self.connected = False
-        self.handshaking = False
-        """Whether a TLS handshake runs: then its coroutine answers for the connection's end, not the reader."""
-        self.write: Callable[[bytes], object] = discard
-        self._transport: asyncio.Transport | None = None
-        self._raw: asyncio.Transport | None = None
-        self._pumped: PumpedTransport | None = None
+        self.write: Callable[[bytes], None] = discard
+        self.feed: Callable[[bytes], None] = discard
+        self._transport: PumpedTransport | None = None
+        self._encryption: Encryption | None = None
         self._holds = Hold.NONE
+        self._ended = False  # the peer has said so under TLS
 
     @property
     def encrypted(self) -> bool:
         """Whether what is written goes through TLS."""
-        return self._transport is not self._raw
+        return self._encryption is not None
 
-    def attach(self, transport: asyncio.Transport, write_buffer: int) -> None:
-        """Use a transport from now on; write_buffer: the bytes that may wait to be sent before the peer is held."""
-        if not self.connected:
-            tune(transport)
-            self._raw = transport
+    @property
+    def handshaking(self) -> bool:
+        """Whether a TLS handshake is under way."""
+        return self._encryption is not None and self._encryption.handshaking
+
+    def attach(self, transport: PumpedTransport, write_buffer: int) -> None:
+        """Use a connection from now on; write_buffer: bytes that may wait to be sent before the peer is held."""
+        transport.high_water = write_buffer
+        transport.read_for(self)
         self.connected = True
-        self.handshaking = False
         self._transport = transport
         self.write = transport.write
-        transport.set_write_buffer_limits(high=write_buffer)
-        # A transport that is full says so itself; what its predecessor said is no longer true.
-        self.peer.release(Hold.FULL)
-        if self._holds:
-            self._pause()
+        if not self._holds:
+            transport.resume_reading()
 
-    def move_to(self, pump: Pump, reader: PumpedReader, write_buffer: int) -> Callable[[bytes], None] | None:
-        """Let a pump drive the connection from now on, unless it is encrypted or has something to send just now.
+    def encrypt(
+        self,
+        context: ssl.SSLContext,
+        done: Callable[[OSError | None], None],
+        *,
+        server_side: bool,
+        server_name: str | None = None,
+    ) -> Callable[[bytes], None]:
+        """Begin a TLS handshake; writes go nowhere until it is over.
 
         Args:
-            pump: the event loop's.
-            reader: is told of what arrives.
-            write_buffer: as of `attach`.
+            context: how to encrypt.
+            done: called when it is over, with None or the reason why there is no encryption.
+            server_side: whether the peer is to begin.
+            server_name: the name to ask for and, if the context says so, to verify.
 
         Returns:
-            Where to write if it does; once the connection is closed, that does nothing.
+            What takes bytes of the handshake that have been read already.
         """
-        if self._transport is None or self.encrypted:
-            return None
-        moved = pump.take_over(self._transport, reader, write_buffer)
-        if moved is None:
-            return None
-        self._pumped = moved
-        self._transport = self._raw = cast(asyncio.Transport, moved)  # it does as one
-        self.write = moved.write
-        if self._holds:
-            self._pause()
-        return moved.write
-
-    def detach(self) -> asyncio.Transport:
-        """Hand the transport out for a TLS handshake: until `attach`, nothing is read, and writes go nowhere."""
         transport = self._transport
         if transport is None:
             raise RuntimeError("TLS asked for on a connection that is not there")
-        transport.pause_reading()
-        self._transport = None
-        self.write = discard
-        return transport
 
-    def set_reader(self, reader: asyncio.BaseProtocol) -> None:
-        """Exchange the protocol that is called with what arrives."""
-        if self._transport is not None:
-            self._transport.set_protocol(reader)
+        def over(error: OSError | None) -> None:
+            if error is None:
+                self.write = encryption.write
+            done(error)
+
+        encryption = Encryption(
+            transport,
+            context,
+            server_side=server_side,
+            server_name=server_name,
+            feed=self.feed,
+            done=over,
+            ended=self._encryption_ended,
+        )
+        self._encryption = encryption
+        self.write = discard
+        transport.feed = encryption.take
+        if not server_side:
+            encryption.begin()
+        return encryption.take
+
+    def give_up_handshake(self, error: OSError) -> None:
+        """End a handshake that takes too long."""
+        if self._encryption is not None:
+            self._encryption.give_up(error)
 
     def feed_to(self, feed: Callable[[bytes], None]) -> None:
-        """Take note that the reader hands what arrives to another function from now on."""
-        if self._pumped is not None:
-            self._pumped.feed = feed
+        """Hand what arrives to another function from now on."""
+        self.feed = feed
+        if self._encryption is not None:
+            self._encryption.feed = feed
+        elif self._transport is not None:
+            self._transport.feed = feed
+
+    # ----------------------------------------------------------------------------------------------------------------
+    # Reading, or not
 
     def hold(self, reason: Hold) -> None:
         """Stop reading."""
-        if not self._holds:
-            self._pause()
+        if not self._holds and self._transport is not None:
+            self._transport.pause_reading()
         self._holds |= reason
 
     def release(self, reason: Hold) -> None:
@@ -145,71 +168,92 @@ class Side:
         if reason not in self._holds:
             return
         self._holds &= ~reason
-        if not self._holds:
-            self._resume()
+        if not self._holds and self._transport is not None:
+            self._transport.resume_reading()
+            if self._ended:
+                self._encryption_ended()
 
-    # Under TLS both layers pause. The TLS layer alone would go on reading from the socket, and when that ends both
-    # event loops drop what is decrypted and not yet delivered.
-
-    def _pause(self) -> None:
-        if self._transport is None or self._transport.is_closing():
-            return
-        self._transport.pause_reading()
-        if self._raw is not None and self._raw is not self._transport:
-            self._raw.pause_reading()
-
-    def _resume(self) -> None:
-        if self._transport is None or self._transport.is_closing():
-            return
-        self._transport.resume_reading()
-        if self._raw is not None and self._raw is not self._transport:
-            self._raw.resume_reading()
+    # ----------------------------------------------------------------------------------------------------------------
+    # The end
 
     def end_writing(self) -> bool:
-        """Tell the peer that nothing more comes, keeping its own direction open; False if the transport cannot."""
+        """Tell the peer that nothing more comes, keeping its own direction open; False if there is no connection."""
         transport = self._transport
-        if transport is None or transport.is_closing() or not transport.can_write_eof():
+        if transport is None or transport.is_closing():
             return False
+        if self._encryption is not None:
+            self._encryption.end()
         transport.write_eof()
         self.write = discard
         return True
 
     def close(self) -> None:
-        """Send what waits, then close. What still arrives meanwhile goes to the reader, who should discard it."""
+        """Send what waits, then close."""
         self.write = discard
-        # Under TLS the peer's answer to the shutdown must be read.
-        self._resume()
         if self._transport is not None:
+            if self._encryption is not None:
+                self._encryption.end()
             self._transport.close()
-        elif self._raw is not None:
-            self._raw.close()
 
     def abort(self) -> None:
         """Close at once; what waits is thrown away."""
         self.write = discard
-        for transport in (self._transport, self._raw):
-            if transport is not None:
-                transport.abort()
+        if self._transport is not None:
+            if self._encryption is not None:
+                self._encryption.abandon()
+            self._transport.abort()
 
     def drop(self) -> None:
         """Let go of the connection, closing at once what is left of it; nobody is told."""
-        # A TLS transport whose socket is gone still wants to be closed, and so does a socket whose handshake failed.
-        self.abort()
-        self.connected = self.handshaking = False
-        self._transport = self._raw = self._pumped = None
+        if self._transport is not None:
+            self._transport.drop()
+        self._forget()
+
+    def _forget(self) -> None:
+        self.write = discard
+        self.connected = False
+        self._transport = self._encryption = None
         self.peer.release(Hold.FULL)
 
-    def lost(self, error: Exception | None) -> None:
-        """Take note that the connection is gone; called by the reader."""
-        # During a handshake uvloop tells the reader of some ends, asyncio of none.
-        if self.connected and not self.handshaking:
-            self.drop()
+    # ----------------------------------------------------------------------------------------------------------------
+    # What the transport tells
+
+    def fault(self, error: Exception) -> None:
+        """Take note of an exception that `feed` has raised."""
+        self.on_fault(error)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Take note that the connection is gone."""
+        encryption = self._encryption
+        self._forget()
+        if encryption is not None and encryption.handshaking:
+            encryption.give_up(error if isinstance(error, OSError) else _UNFINISHED)
+        else:
             self.on_lost(describe(error))
 
+    def eof_received(self) -> bool:
+        """Take note that the peer will send no more; return whether the connection stays open for writing."""
+        return not self.handshaking and self.on_ended()
 
-def tune(transport: asyncio.Transport) -> None:
+    def pause_writing(self) -> None:
+        """Hold the other side: more bytes wait to be sent than the limit allows."""
+        self.peer.hold(Hold.FULL)
+
+    def resume_writing(self) -> None:
+        """Release the other side: the bytes that waited have been sent."""
+        self.peer.release(Hold.FULL)
+
+    def _encryption_ended(self) -> None:
+        self._ended = True
+        if not self._holds and not self.on_ended():
+            self.close()
+
+
+_UNFINISHED = ConnectionResetError("connection closed during the handshake")
+
+
+def tune(sock: socket.socket) -> None:
     """Send small packets at once, and notice a peer whose machine has vanished."""
-    sock: socket.socket = transport.get_extra_info("socket")
     if sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -220,6 +264,5 @@ def describe(error: BaseException | None) -> str:
     if error is None:
         return "connection closed"
     if isinstance(error, OSError) and not isinstance(error, ssl.SSLError | socket.gaierror) and error.errno:
-        # Else asyncio says "[Errno 111] Connect call failed ('127.0.0.1', 3307)" where uvloop says what is wrong.
-        return os.strerror(error.errno)
+        return os.strerror(error.errno)  # asyncio says "[Errno 111] Connect call failed ('127.0.0.1', 3307)"
     return str(error) or type(error).__name__

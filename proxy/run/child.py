@@ -12,11 +12,10 @@ import structlog
 
 from proxy.conflicts.journal import Outbox
 from proxy.net.door import Entrance
-from proxy.net.side import describe
+from proxy.net.loop import Loop
 from proxy.run.channel import Channel, open_channel
 from proxy.run.handover import Taker
 from proxy.run.logs import change_level, configure_logging
-from proxy.run.loop import loop_factory
 from proxy.run.messages import Ask, Commit, Committed, Drain, Forget, Prepare, Prepared, Ready, Report, SeenDdl, Start
 from proxy.run.outlet import outlet
 from proxy.run.policy import Policy, StartError, make_policy
@@ -111,15 +110,7 @@ class Child:
     # Clients
 
     def _take(self, number: int, connection: socket.socket) -> None:
-        connection.setblocking(False)
-        self._spawn(self._welcome(self._entrances[number], connection))
-
-    async def _welcome(self, entrance: Entrance, connection: socket.socket) -> None:
-        try:
-            await asyncio.get_running_loop().connect_accepted_socket(entrance.make_door, connection)
-        except OSError as error:
-            _log.debug("client gone at once", reason=describe(error))
-            connection.close()
+        self._entrances[number].welcome(connection)
 
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work)
@@ -162,7 +153,7 @@ def main(control: int, handover: int) -> None:
     # The terminal's Ctrl-C, and a service manager's SIGTERM, come to all processes of a group: the supervisor follows.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(_run(socket.socket(fileno=control), socket.socket(fileno=handover)))
 
 

@@ -7,8 +7,8 @@ from typing import Final
 
 import structlog
 
+from proxy.net.loop import Loop
 from proxy.run.limits import raise_open_files_limit
-from proxy.run.loop import loop_factory
 from proxy.run.notify import Notifier
 from proxy.run.policy import Loaded
 from proxy.run.reload import Origin
@@ -53,7 +53,7 @@ def run(loaded: Loaded, origin: Origin, *, take_over: bool = False) -> None:
     raise_open_files_limit()
     # Until there is somebody to read them, the files are as new as can be.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(_run(loaded, origin, take_over))
 
 

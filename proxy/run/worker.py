@@ -134,7 +134,7 @@ class Worker:
         """Accept clients."""
         self.warm()
         for listening in listenings:
-            await self.listener.accept_at(listening)
+            self.listener.accept_at(listening)
 
     async def refresh(self, sessions: bool) -> None:
         """Do nothing: all that is counted is at hand."""

@@ -15,12 +15,12 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-import uvloop
 from prometheus_client.parser import text_string_to_metric_families
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
 from proxy.config import Address, ProxyConfig
+from proxy.net.loop import Loop
 from proxy.rules.match import RuleSet
 from proxy.rules.model import load_rules
 from proxy.run.supervisor import Running, serve
@@ -150,7 +150,7 @@ def closing_if_open(connection: Connection[Cursor]) -> Iterator[Connection[Curso
 @contextmanager
 def proxied(config: ProxyConfig, server: Server, rules: RuleSet = NO_RULES) -> Iterator[Proxy]:
     """Run a proxy for the length of the block."""
-    loop = uvloop.new_event_loop()
+    loop = Loop()
     ready = threading.Event()
     found: list[Proxy | BaseException] = []
     stop = asyncio.Event()

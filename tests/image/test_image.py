@@ -77,7 +77,7 @@ def test_sigterm_stops_it_as_process_1(image: Image) -> None:
 def test_it_holds_no_installer_and_no_tests(image: Image) -> None:
     packages = next(image.root.glob("opt/keyclash/lib/python3*/site-packages"))
     present = {path.name for path in packages.iterdir()}
-    assert {"proxy", "uvloop", "aiohttp"} <= present
+    assert {"proxy", "aiohttp"} <= present
     assert not present & {"pip", "setuptools", "tests"}
     assert not (image.root / "source").exists()
 

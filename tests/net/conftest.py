@@ -1,19 +1,14 @@
-"""Every test of the sockets runs on both event loops, with every fault of a callback caught."""
+"""Every test of the sockets runs with every fault of a callback caught."""
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
-import uvloop
 
 from proxy.net.certificates import Certificate, make_certificate
-
-
-def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    return {"asyncio": asyncio.SelectorEventLoop, "uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")

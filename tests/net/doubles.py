@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-import uvloop
-
 from proxy.config import Address, Endpoint, Limits, Network, ProxyProtocolVersion, UnixAddress
 from proxy.net.backends import Backends
 from proxy.net.listener import Listener
@@ -289,8 +287,7 @@ async def stage(
         sessions.append(ScriptedSession(wires, address))
         return sessions[-1]
 
-    # on uvloop as the product has it, on asyncio as it is where there is no epoll
-    listener = Listener(settled, open_session, networks, pumped=isinstance(asyncio.get_running_loop(), uvloop.Loop))
+    listener = Listener(settled, open_session, networks)
     running = Stage(listener, await listener.listen(at), sessions)
     try:
         yield running

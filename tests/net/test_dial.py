@@ -12,13 +12,9 @@ from tests.net.doubles import GREETING, LOCALHOST, backend
 
 
 async def hear(endpoint: Endpoint, seconds: float = 5.0) -> bytes:
-    """Connect and read until the connection ends or a greeting is there."""
-    reader = asyncio.StreamReader()
-    transport = await dial(endpoint, lambda: asyncio.StreamReaderProtocol(reader), seconds)
-    try:
-        return await reader.readexactly(len(GREETING))
-    finally:
-        transport.abort()
+    """Connect and read the greeting."""
+    with await dial(endpoint, seconds) as sock:
+        return await asyncio.get_running_loop().sock_recv(sock, len(GREETING))
 
 
 def free_port() -> int:

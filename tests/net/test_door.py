@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from proxy.config import Network, ProxyProtocolVersion, UnixAddress
 from proxy.net.gate import TOO_MANY
+from proxy.net.listening import inherited
 from tests.net.doubles import GREETING, Peer, ScriptedSession, Stage, backend, limits, packet, stage
 
 EVERYWHERE: tuple[Network, ...] = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("127.0.0.0/8"))
@@ -154,13 +155,12 @@ async def test_an_ipv4_client_of_a_socket_for_both(monkeypatch: pytest.MonkeyPat
         both.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         both.bind(("::", 0))
         async with backend() as server, stage(server.address, networks=EVERYWHERE) as running:
-            loop = asyncio.get_running_loop()
-            listening = await loop.create_server(running.listener.entrance(server.address).make_door, sock=both)
+            both.listen()
+            running.listener.accept_at(inherited([both]))
             client = Peer(*await asyncio.open_connection("127.0.0.1", both.getsockname()[1]))
             client.send(V1)
             assert await client.read(len(GREETING)) == GREETING
             assert running.sessions[0].address == "203.0.113.7:40000"
-            listening.close()
             client.reset()
             await client.close()
 

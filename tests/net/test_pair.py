@@ -1,4 +1,5 @@
 import asyncio
+import os
 import socket
 
 import pytest
@@ -304,10 +305,10 @@ async def test_packets_are_sent_at_once_and_dead_peers_noticed() -> None:
         await running.greeted()
         (pair,) = running.listener.pairs
         for side in (pair._client, pair._backend):
-            assert side._raw is not None
-            raw = side._raw.get_extra_info("socket")
-            assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-            assert raw.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert side._transport is not None
+            with socket.socket(fileno=os.dup(side._transport.fd)) as raw:
+                assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                assert raw.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
 async def test_an_end_that_waits_for_a_reply() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import select
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -10,7 +11,9 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from proxy.net import kernel
-from proxy.net.pump import Pump, PumpedTransport, make_pump
+from proxy.net.loop import running_pump
+from proxy.net.poller import Poll
+from proxy.net.pump import Pump, PumpedTransport
 
 HIGH_WATER = 10_000
 
@@ -36,8 +39,8 @@ class Reader:
     def fault(self, error: Exception) -> None:
         self.note(f"fault: {error}")
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.note(f"lost: {exc.strerror}" if isinstance(exc, OSError) else "lost")
+    def connection_lost(self, error: Exception | None) -> None:
+        self.note(f"lost: {error.strerror}" if isinstance(error, OSError) else "lost")
 
     def eof_received(self) -> bool:
         self.note("eof")
@@ -68,13 +71,17 @@ class Stage:
         self.pump = pump
         self.transports: list[PumpedTransport] = []
         self.peers: list[socket.socket] = []
+        self.sockets: dict[PumpedTransport, socket.socket] = {}
 
     def connect(self) -> tuple[PumpedTransport, Reader, socket.socket]:
         ours, theirs = _tcp_pair()
         theirs.setblocking(False)
         reader = Reader()
-        transport = PumpedTransport(self.pump, ours, reader, HIGH_WATER)
+        transport = PumpedTransport(self.pump, ours, reader)
+        transport.high_water = HIGH_WATER
+        transport.resume_reading()
         self.transports.append(transport)
+        self.sockets[transport] = ours
         self.peers.append(theirs)
         return transport, reader, theirs
 
@@ -90,16 +97,13 @@ def _tcp_pair() -> tuple[socket.socket, socket.socket]:
 
 @asynccontextmanager
 async def pumping() -> AsyncIterator[Stage]:
-    pump = make_pump()
-    assert pump is not None
-    stage = Stage(pump)
+    stage = Stage(running_pump())
     yield stage
     for transport in stage.transports:
         transport.abort()
     for peer in stage.peers:
         peer.close()
     await asyncio.sleep(0)  # the ends are told in the next turn
-    pump.close()
 
 
 async def receive(peer: socket.socket, count: int) -> bytes:
@@ -191,7 +195,6 @@ async def test_the_own_direction_is_closed_when_all_is_sent() -> None:
     async with pumping() as stage:
         transport, reader, peer = stage.connect()
         transport.write(data)
-        assert transport.can_write_eof()
         transport.write_eof()
         transport.write(b"too late")
         assert await receive(peer, len(data) + 1) == data
@@ -264,7 +267,7 @@ async def test_what_came_before_a_connection_broke_is_read() -> None:
     async with pumping() as stage:
         transport, reader, peer = stage.connect()
         transport.pause_reading()
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        stage.sockets[transport].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         transport.write(b"never read, so that the peer's end is a reset")
         await asyncio.get_running_loop().sock_sendall(peer, data)
         peer.close()
@@ -319,7 +322,8 @@ async def test_a_socket_with_a_used_descriptor_hears_nothing_of_the_one_before()
             ours.close()
             ours = socket.socket(fileno=descriptor)
         second = Reader()
-        stage.transports.append(PumpedTransport(stage.pump, ours, second, HIGH_WATER))
+        stage.transports.append(PumpedTransport(stage.pump, ours, second))
+        stage.transports[-1].resume_reading()
         theirs.send(b"for the second")
         assert await second.bytes(14) == b"for the second"
         transport.write(b"never")
@@ -327,36 +331,108 @@ async def test_a_socket_with_a_used_descriptor_hears_nothing_of_the_one_before()
         await reader.event("lost")
 
 
-async def test_a_connection_of_the_event_loop_is_taken_over() -> None:
+async def test_more_than_one_look_takes_and_what_came_with_an_end_are_read() -> None:
+    data = random.Random(2).randbytes(5 * kernel.CHUNK)
     async with pumping() as stage:
-        ours, theirs = _tcp_pair()
-        stage.peers.append(theirs)
-        theirs.setblocking(False)
-        before, reader = asyncio.Protocol(), Reader()
-        old, _ = await asyncio.get_running_loop().create_connection(lambda: before, sock=ours)
-        transport = stage.pump.take_over(old, reader, HIGH_WATER)
-        assert transport is not None
-        stage.transports.append(transport)
-        assert transport.get_extra_info("socket").getpeername() == theirs.getsockname()
-        assert transport.get_extra_info("peername", "unknown") == "unknown"
-        transport.write(b"to the peer")
-        assert await receive(theirs, 11) == b"to the peer"
-        theirs.send(b"from the peer")
-        assert await reader.bytes(13) == b"from the peer"
-        assert stage.pump.take_over(old, reader, HIGH_WATER) is None
+        transport, reader, peer = stage.connect()
+        transport.pause_reading()
+        stage.sockets[transport].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        await asyncio.get_running_loop().sock_sendall(peer, data)
+        peer.shutdown(socket.SHUT_WR)
+        transport.resume_reading()
+        await reader.event("lost")
+        assert reader.received == data
+        assert reader.events == ["eof", "lost"]
 
 
-async def test_a_connection_that_has_something_to_send_is_left_to_the_event_loop() -> None:
-    data = bytes(8 << 20)
+async def test_one_that_is_dropped_tells_nobody() -> None:
     async with pumping() as stage:
-        ours, theirs = _tcp_pair()
-        stage.peers.append(theirs)
-        theirs.setblocking(False)
-        old, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ours)
-        old.write(data)
-        assert stage.pump.take_over(old, Reader(), HIGH_WATER) is None
-        assert await receive(theirs, len(data)) == data
-        old.close()
+        transport, reader, peer = stage.connect()
+        other, silent, _ = stage.connect()
+        _reset(peer)
+        await reader.event("lost: Connection reset by peer")
+        transport.drop()
+        other.fail(OSError(5, "made up"))
+        other.drop()  # in the same turn
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert reader.events == ["lost: Connection reset by peer"]
+        assert silent.events == []
+
+
+async def test_what_arrives_while_it_closes_does_not_break_the_connection() -> None:
+    data = bytes(4 << 20)
+    async with pumping() as stage:
+        transport, reader, peer = stage.connect()
+        transport.write(data)
+        transport.close()
+        await asyncio.get_running_loop().sock_sendall(peer, b"not heard by anybody")
+        assert await receive(peer, len(data) + 1) == data
+        await reader.event("lost")
+
+
+async def test_callbacks_and_timers_have_their_turn_between_packets() -> None:
+    """Two connections throw a packet back and forth without end, and the loop's own work goes on."""
+    async with pumping() as stage:
+        one, first, peer = stage.connect()
+        other, second, far = stage.connect()
+        other.drop()
+        ours = socket.socket(fileno=os.dup(peer.fileno()))
+        echo = PumpedTransport(stage.pump, ours, second)
+        stage.transports.append(echo)
+        far.close()
+        first.feed, second.feed = one.write, echo.write
+        one.feed, echo.feed = one.write, echo.write
+        echo.resume_reading()
+        echo.write(b"x")
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await asyncio.sleep(0.02)
+        assert await asyncio.to_thread(lambda: "from a thread") == "from a thread"
+        assert loop.time() - began < 5
+
+
+async def test_what_a_reader_asks_of_the_loop_is_done_at_once() -> None:
+    async with pumping() as stage:
+        transport, _, peer = stage.connect()
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+        for ask in (loop.call_soon, lambda callback: loop.call_later(0.001, callback)):
+            done.clear()
+            transport.feed = lambda _data, ask=ask: ask(done.set)  # type: ignore[misc]
+            peer.send(b"x")
+            await asyncio.wait_for(done.wait(), 5)
+
+
+async def test_only_a_loop_with_a_pump_has_one() -> None:
+    def elsewhere() -> str:
+        async def ask() -> str:
+            with pytest.raises(RuntimeError, match="SelectorEventLoop"):
+                running_pump()
+            return "asked"
+
+        loop = asyncio.SelectorEventLoop()
+        try:
+            return loop.run_until_complete(ask())
+        finally:
+            loop.close()
+
+    assert await asyncio.to_thread(elsewhere) == "asked"
+
+
+def test_where_there_is_no_epoll() -> None:
+    poller = Poll()
+    ours, theirs = _tcp_pair()
+    with ours, theirs:
+        fd = ours.fileno()
+        poller.register(fd, select.POLLIN | (1 << 31))
+        assert kernel.wait(poller, poller.fileno(), 0.001) == []
+        theirs.send(b"some")
+        assert kernel.wait(poller, poller.fileno(), -1) == [(fd, select.POLLIN)]
+        poller.modify(fd, select.POLLOUT)
+        assert kernel.wait(poller, poller.fileno(), 5) == [(fd, select.POLLOUT)]
+        poller.unregister(fd)
+        assert kernel.wait(poller, poller.fileno(), 0) == []
+    poller.close()
 
 
 def test_the_kernel_s_calls() -> None:

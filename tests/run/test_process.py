@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 
 from proxy.run.limits import raise_open_files_limit
-from proxy.run.loop import loop_factory
 from tests.run.doubles import LOCALHOST, Backend
 
 
@@ -259,12 +257,6 @@ async def test_a_wrong_address() -> None:
     code, text = await outcome("--listen", "nowhere")
     assert code == 2
     assert "host:port" in text
-
-
-def test_uvloop_is_used_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert loop_factory() is uvloop.new_event_loop
-    monkeypatch.setitem(sys.modules, "uvloop", None)
-    assert loop_factory() is asyncio.new_event_loop
 
 
 def test_all_the_files_that_the_system_allows() -> None:
