@@ -70,7 +70,7 @@ class Scene:
             except pymysql.err.OperationalError as error:
                 heard.append(_word(error))
         if client is None:
-            if self.tls:
+            if self.tls and self.fault is Fault.RESET:
                 _collect_sockets()
             return heard, lock
         try:

@@ -17,11 +17,12 @@ from structlog.testing import capture_logs
 from proxy.config import BackendTls, BackendTlsMode, Limits
 from tests.e2e.running import Proxy, in_front_of, proxied
 from tests.faults.relay import LOCALHOST, Fault, Relay, relaying
-from tests.faults.states import FULL, LOST, TABLE, Scene, State, named, onlooking, rows_left
+from tests.faults.states import FULL, LOST, TABLE, Scene, State, onlooking, rows_left
 from tests.servers.launch import Server
 
 FAULTS: Final = [fault for fault in Fault if fault not in (Fault.HOLD, Fault.BLACK_HOLE)]
 DELAYED_IN: Final = list(State) if FULL else [State.REPLY]
+SILENT_IN: Final = (State.IDLE, State.COMMAND, State.ANSWER, State.REPLY, State.TRANSACTION) if FULL else (State.REPLY,)
 RUNS: Final = [
     pytest.param(name, behind, tls, id=f"{name}-{'server' if behind else 'client'}-{'tls' if tls else 'plain'}")
     for name in ("mysql", "mariadb")
@@ -78,6 +79,16 @@ class Side:
         if direct != through and not self._is_documented(state, fault, through):
             yield f"{fault.name} {state.value}: {direct}, but {through} through the proxy"
 
+    def play_silence(self, database: str, state: State) -> Iterator[str]:
+        """Let a client give up, which would wait for the server as long; nothing is left behind once the silence ends."""
+        with onlooking(self.server, database) as onlooker:
+            heard, lock = Scene(self.to_proxy, self.through, state, Fault.BLACK_HOLE, self.tls).play(database)
+            self.through.forget()
+            self.wait_until_over()
+            left = rows_left(onlooker, lock)
+        if heard[-1] != LOST or left != (((1,),) if state is State.ANSWER else ()):
+            yield f"silence {state.value}: {heard}, {left}"
+
     @property
     def to_server(self) -> Server:
         return replace(self.server, host=LOCALHOST, port=self.direct.port, socket=None)
@@ -118,13 +129,14 @@ def test_a_fault_gives_what_the_server_itself_gives(server: Server, database: st
     played = [(state, fault) for fault in FAULTS for state in (State if fault is not Fault.DELAYED else DELAYED_IN)]
     with onlooking(server, database, TABLE), sides(server, behind=behind, tls=tls) as side, capture_logs() as logs:
         differences = [line for state, fault in played for line in side.play(database, state, fault)]
+        differences += [line for state in SILENT_IN for line in side.play_silence(database, state)]
         side.wait_until_over()
     assert differences == []
     # Those whose connection the relay closed before it came to the proxy have been none.
     breaks = (Fault.CUT, Fault.RESET, Fault.HALF_CLOSE)
     never = sum(not behind and state is State.ARRIVAL and fault in breaks for state, fault in played)
     ended = side.proxy.running.counters.sessions_total
-    assert sum(ended.values()) == len(played) - never
+    assert sum(ended.values()) == len(played) - never + len(SILENT_IN)
     assert "failed" not in ended
     assert [log for log in logs if log["log_level"] == "error"] == []
 
@@ -167,18 +179,3 @@ def test_nobody_waits_for_a_silent_login_beyond_the_limit(server: Server, databa
         assert time.monotonic() - began < PROXY_SECONDS
         assert re.fullmatch(silence.heard, heard)
         assert side.proxy.running.counters.sessions_total == {silence.ended: 1}
-
-
-SILENT_IN: Final = (State.IDLE, State.COMMAND, State.ANSWER, State.REPLY, State.TRANSACTION)
-
-
-@pytest.mark.parametrize("behind", [False, True], ids=["client", "server"])
-@pytest.mark.parametrize("state", SILENT_IN if FULL else [State.COMMAND, State.REPLY], ids=named)
-def test_a_client_that_gives_up_on_silence(server: Server, database: str, state: State, behind: bool) -> None:
-    """It waits for the proxy as long as it would for the server; nothing is left behind once the silence ends."""
-    with onlooking(server, database, TABLE) as onlooker, sides(server, behind=behind, tls=False) as side:
-        heard, lock = Scene(side.to_proxy, side.through, state, Fault.BLACK_HOLE, False).play(database)
-        assert heard[-1] == LOST
-        side.through.forget()
-        side.wait_until_over()
-        assert rows_left(onlooker, lock) == (((1,),) if state is State.ANSWER else ())

@@ -6,11 +6,11 @@ Whatever comes, the row is what one of the two left behind, the client is told t
 from __future__ import annotations  # PyMySQL's connection is generic in its type stubs only
 
 import itertools
+import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -18,6 +18,7 @@ from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
 from proxy.config import BackendTls, BackendTlsMode
+from proxy.rules.match import RuleSet
 from tests.e2e.raw import QUERY, command
 from tests.e2e.running import Proxy, in_front_of, proxied, rules_from
 from tests.e2e.users import ALICE, USERS, rows, rule, run
@@ -64,9 +65,16 @@ class Stage:
         return int(found)
 
 
-@pytest.fixture
-def stage(server: Server, database: str, tmp_path: Path) -> Iterator[Stage]:
-    rules = rules_from(rule("count", f"{database}.users", COUNTED), tmp_path)
+@pytest.fixture(scope="module")
+def stage(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    database = f"resolved_{secrets.token_hex(6)}"
+    rules = rules_from(rule("count", f"{database}.users", COUNTED), tmp_path_factory.mktemp("rules"))
+    with onlooking(server, "", f"CREATE DATABASE {database}") as creator:
+        yield from staged(server, database, rules)
+        run(creator, f"DROP DATABASE {database}")
+
+
+def staged(server: Server, database: str, rules: RuleSet) -> Iterator[Stage]:
     with onlooking(server, database, USERS, ALICE) as onlooker, relaying(server.host, server.port) as back:
         behind = replace(server, host=LOCALHOST, port=back.port)
         plain = in_front_of(behind, backend_tls=BackendTls(BackendTlsMode.DISABLED))
