@@ -254,6 +254,10 @@ class CommandPhase:
         """Pass on what was kept of a packet that will never be whole: the server minds where it broke off."""
         self._from_client.relay()
 
+    def backend_ended(self) -> None:
+        """Pass on what has come of a packet that will never be whole."""
+        self._from_backend.end()
+
     def end(self) -> None:
         """Do nothing any more, whatever is still called back."""
         self._runner.end()

@@ -125,6 +125,10 @@ class CompressedPhase:
         """Pass on what was kept of a packet that will never be whole."""
         self._phase.client_ended()
 
+    def backend_ended(self) -> None:
+        """Pass on what has come of a packet that will never be whole."""
+        self._phase.backend_ended()
+
     def backend_data(self, data: bytes) -> None:
         """Take bytes that the backend sent.
 

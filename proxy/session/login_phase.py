@@ -151,6 +151,11 @@ class LoginPhase:
         """Who wants to log in; empty before that is known."""
         return self._login.user if self._login else ""
 
+    @property
+    def greeted(self) -> bool:
+        """Whether the backend has greeted."""
+        return self._greeting is not None
+
     def client_data(self, data: bytes) -> None:
         """Take bytes that the client sent.
 

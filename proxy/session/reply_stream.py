@@ -91,6 +91,12 @@ class ReplyStream:
         if rest:
             self._gate.send(rest)
 
+    def end(self) -> None:
+        """Pass on what has come of a packet that will never be whole, unless the client is not to see it as it is."""
+        gate = self._gate
+        if not gate.swallowing and not gate.keeping and gate.shift is None:
+            self.flush()
+
     def _keep_back(self, data: bytes, start: int, position: int) -> int:
         """Send what comes before a packet, if that may have it dropped or change the shift; return where to go on."""
         if not self._gate.keeping and self._gate.shift is None:

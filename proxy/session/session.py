@@ -201,7 +201,10 @@ class Session:
             else:
                 self._login.backend_data(data)
         except ProtocolError as error:
-            self._end_malformed(error)
+            if self._commands is None and not self._login.greeted:
+                self.backend_unreachable(str(error))
+            else:
+                self._end_malformed(error)
 
     def client_tls_started(self) -> None:
         """Go on: the client's connection is encrypted."""
@@ -256,6 +259,8 @@ class Session:
 
     def backend_lost(self, reason: str = "") -> None:
         """End: the backend is gone."""
+        if self._commands is not None and not self._relaying and not self.closed:
+            self._commands.backend_ended()
         self._end(self._parting(Result.BACKEND_CLOSED), reason)
 
     def malformed(self, reason: str) -> None:

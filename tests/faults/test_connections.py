@@ -80,7 +80,7 @@ class Side:
             yield f"{fault.name} {state.value}: {direct}, but {through} through the proxy"
 
     def play_silence(self, database: str, state: State) -> Iterator[str]:
-        """Let a client give up, which would wait for the server as long; nothing is left behind once the silence ends."""
+        """Let a client give up, as it would on the server; nothing is left behind once the silence ends."""
         with onlooking(self.server, database) as onlooker:
             heard, lock = Scene(self.to_proxy, self.through, state, Fault.BLACK_HOLE, self.tls).play(database)
             self.through.forget()

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from proxy.config import Address, UnixAddress
 from proxy.net.pair import Manners
-from tests.net.doubles import ANYWHERE, GREETING, LOCALHOST, backend, limits, packet, stage
+from tests.net.doubles import ANYWHERE, GREETING, LOCALHOST, ScriptedSession, backend, limits, packet, stage
 
 
 @pytest.fixture
@@ -52,6 +52,16 @@ async def test_a_backend_that_closes_before_its_greeting() -> None:
             assert await client.rest() == (
                 f"ERR cannot connect to {mute.address}: connection closed before the greeting".encode()
             )
+
+
+async def test_a_session_that_ends_with_the_first_bytes_of_the_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may come before the connection is said to be made."""
+    monkeypatch.setattr(ScriptedSession, "backend_data", lambda session, data: session.backend_unreachable("garbage"))
+    async with backend() as server, stage(server.address) as running:
+        for _ in range(20):
+            client = await running.connect()
+            assert await client.rest() == b"ERR garbage"
+        await asyncio.wait_for(running.listener.close(), 4)
 
 
 async def test_a_backend_that_does_not_greet_in_time(silent: Address) -> None:

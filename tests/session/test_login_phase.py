@@ -244,8 +244,10 @@ def test_an_auth_response_out_of_order() -> None:
 def test_a_greeting_that_is_none_ends_the_session() -> None:
     with conversation(Delivery()) as talk:
         talk.backend >> packets(b"HTTP/1.1 400 Bad Request", sequence=0)
-        talk.client << packets(b"\xff\x13\4Bad handshake", sequence=0)
-        assert talk.session.result == "malformed"
+        reason = b"the backend's greeting is not of protocol version 10"
+        talk.client << packets(b"\xff\xd3\7Can't connect to the MySQL server behind the proxy: " + reason, sequence=0)
+        assert talk.session.result == "backend_unreachable"
+        assert talk.session.reason == reason.decode()
 
 
 def test_the_login_takes_too_long() -> None:
