@@ -212,7 +212,7 @@ class PumpedTransport:
                 self._pump.watch(self, self._events, self._events)
         elif data is not None:
             self.pause_reading()
-            if not self._reader.eof_received():
+            if not self._closing and not self._reader.eof_received():
                 self.close()
 
     # ----------------------------------------------------------------------------------------------------------------
@@ -256,7 +256,7 @@ class PumpedTransport:
 
     def _send_no_more(self) -> None:
         """Give up what waits: the connection is broken. What has arrived of it is still read, its end last."""
-        if not self._events & _READ:
+        if self._closing or not self._events & _READ:
             self._lose(self._error())
             return
         self._ending = True

@@ -257,6 +257,28 @@ async def test_writing_to_a_connection_that_is_gone_tells_of_its_end() -> None:
         assert reader.events[0].startswith("lost: ")
 
 
+async def test_what_is_written_to_a_broken_connection_does_not_hide_its_end() -> None:
+    """The write takes the error away, what is read then is an end, and what waits can never be sent."""
+    async with pumping() as stage:
+        transport, reader, peer = stage.connect()
+        _reset(peer)
+        transport.write(b"too late")
+        await reader.event("lost: Broken pipe")
+        assert reader.events == ["eof", "lost: Broken pipe"]
+
+
+async def test_an_end_that_comes_while_it_closes_is_not_told() -> None:
+    data = bytes(4 << 20)
+    async with pumping() as stage:
+        transport, reader, peer = stage.connect()
+        transport.write(data)
+        transport.close()
+        peer.shutdown(socket.SHUT_WR)
+        assert await receive(peer, len(data)) == data
+        await reader.event("lost")
+        assert reader.events == ["pause", "resume", "lost"]
+
+
 def _reset(peer: socket.socket) -> None:
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     peer.close()
