@@ -62,10 +62,11 @@ class Strike:
 
 
 class Link:
-    """One connection that goes through the relay. near: who has connected; far: the server."""
+    """One connection that goes through the relay. near: who has connected; far: the server; pace: as of the relay."""
 
-    def __init__(self, near: socket.socket, strike: Strike | None) -> None:
+    def __init__(self, near: socket.socket, strike: Strike | None, pace: float) -> None:
         self.near = near
+        self._pace = pace
         self.far = socket.socket()
         self.far.setblocking(False)
         self.strike = strike
@@ -124,7 +125,7 @@ class Link:
         if self._bytewise:
             for byte in data:
                 await loop.sock_sendall(target, bytes((byte,)))
-                await asyncio.sleep(0)
+                await asyncio.sleep(self._pace)
         else:
             await loop.sock_sendall(target, data)
 
@@ -165,15 +166,17 @@ class Link:
 
 
 class Relay:
-    """Listens, and relays what comes to a server; `relaying` makes it.
+    """Listens, and relays what comes to a server; `relaying` makes it. pace: seconds from byte to byte.
 
     Attributes:
         port: where it listens, on 127.0.0.1.
     """
 
-    def __init__(self, target: tuple[str, int]) -> None:
+    def __init__(self, target: tuple[str, int], pace: float) -> None:
         self._target = target
-        self._listening = socket.create_server((LOCALHOST, 0))
+        self._pace = pace
+        self._listening = socket.socket()
+        self._listening.bind((LOCALHOST, 0))
         self._listening.setblocking(False)
         self.port: int = self._listening.getsockname()[1]
         self._loop = asyncio.new_event_loop()
@@ -181,7 +184,17 @@ class Relay:
         self._thread.start()
         self._next: Strike | None = None
         self._links: dict[asyncio.Task[None], Link] = {}
-        self._accepting = self._in_loop(self._start())
+        self._accepting: list[asyncio.Task[None]] = []
+
+    def listen(self) -> None:
+        """Relay what comes from now on; before that, it is refused."""
+        self._listening.listen()
+        self._accepting.append(self._in_loop(self._start()))
+
+    @property
+    def links(self) -> int:
+        """How many connections there are."""
+        return len(self._links)
 
     def on_arrival(self, fault: Fault) -> Strike:
         """Let a fault come to the next connection before a byte has gone any way."""
@@ -228,7 +241,7 @@ class Relay:
         while True:
             near, _ = await self._loop.sock_accept(self._listening)
             strike, self._next = self._next, None
-            link = Link(near, strike)
+            link = Link(near, strike, self._pace)
             task = self._loop.create_task(link.run(self._target))
             self._links[task] = link
             task.add_done_callback(self._over)
@@ -250,15 +263,17 @@ class Relay:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _stop(self) -> None:
-        await self._cancel(self._accepting, *self._links)
+        await self._cancel(*self._accepting, *self._links)
         self._listening.close()
 
 
 @contextmanager
-def relaying(host: str, port: int) -> Iterator[Relay]:
-    """Run a relay to a server for the length of the block."""
-    relay = Relay((host, port))
+def relaying(host: str, port: int, *, listening: bool = True, pace: float = 0.0) -> Iterator[Relay]:
+    """Run a relay to a server for the length of the block; listening: from the beginning."""
+    relay = Relay((host, port), pace)
     try:
+        if listening:
+            relay.listen()
         yield relay
     finally:
         relay.end()

@@ -82,6 +82,14 @@ class Daemon:
         """End the server as a power cut would; `start` brings it back with what it had on disk."""
         self._end(signal.SIGKILL)
 
+    def pause(self) -> None:
+        """Let the server do nothing until `go_on`; its connections stay."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let the server go on after `pause`."""
+        self._signal(signal.SIGCONT)
+
     def remove(self) -> None:
         """Kill the server and delete all it wrote."""
         self.kill()
@@ -114,6 +122,11 @@ class Daemon:
                 self._process.wait(POLL_SECONDS)
                 return False
         return False
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is None:
+            raise RuntimeError(f"{self.recipe.name} does not run")
+        self._process.send_signal(number)
 
     def _end(self, how: Literal[signal.Signals.SIGTERM, signal.Signals.SIGKILL]) -> None:
         if self._process is None:

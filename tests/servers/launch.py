@@ -86,6 +86,16 @@ class Server:
         """End the server at once (SIGKILL). Raises RuntimeError if it is not ours."""
         self._own().kill()
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let the server do nothing for the length of the block (SIGSTOP). Raises RuntimeError if it is not ours."""
+        daemon = self._own()
+        daemon.pause()
+        try:
+            yield
+        finally:
+            daemon.go_on()
+
     def remove(self) -> None:
         """Kill a server of ours and delete its data; leave any other alone."""
         if self.daemon is not None:
