@@ -87,8 +87,8 @@ def _tell(name: str, report: dict[str, float], reached: int) -> bool:
     before, after = report["memory_at_tenth"], report["memory_at_end"]
     grown = after - before > GROWTH
     print(
-        f"{name}: {report['inputs']} inputs in {report['seconds']:.0f} s, {reached} of them reached something new, "
-        f"the slowest took {report['slowest'] * 1000:.0f} ms; "
+        f"{name}: {report['inputs']} inputs in {report['seconds']:.0f} s of CPU time, "
+        f"{reached} of them reached something new, the slowest took {report['slowest'] * 1000:.0f} ms; "
         f"memory {before / MIB:.0f} MiB at a tenth, {after / MIB:.0f} MiB at the end{': IT GROWS' if grown else ''}",
         flush=True,
     )

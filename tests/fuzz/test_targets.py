@@ -51,7 +51,7 @@ def test_the_fewest_inputs_are_those_that_reach_something_new() -> None:
 def test_a_target_is_led_by_what_inputs_reach(capsys: pytest.CaptureFixture[str]) -> None:
     if is_there():
         assert fuzz("header", 300, SEED, keep=False)
-        assert re.match(r"header: 300 inputs in \d+ s, \d\d of them reached something new", capsys.readouterr().out)
+        assert re.match(r"header: 300 inputs in \d+ s of CPU time, \d\d of them reached some", capsys.readouterr().out)
     else:  # there is no atheris for this machine
         with pytest.raises(SystemExit):
             main(["header"])
