@@ -26,6 +26,7 @@ ZLIB_LEVEL: Final = 6
 COMPRESSED_HEADER: Final = 7
 _LEAST_TO_COMPRESS: Final = 50  # bytes; MySQL's MIN_COMPRESS_LENGTH
 _PIECE: Final = 1 << 18  # bytes that are given out at once, however many a small packet swells to
+_SIP: Final = 1 << 10  # bytes of zstd that are taken at once: they swell to 32 MiB at most
 _WHOLE: Final = 1 << 18  # bytes that are compressed at once
 _UNBROKEN: Final = 1 << 20  # bytes up to which a packet of a reply is compressed as a whole
 _TOO_MUCH: Final = "a compressed packet holds more than its header tells"
@@ -71,12 +72,16 @@ class _Zstd:
         )
 
     def inflate(self, data: bytes) -> Iterator[bytes]:
-        self._stream.write(data)
-        return iter(self._sink.taken())
+        for at in range(0, len(data), _SIP):
+            self._stream.write(data[at : at + _SIP])
+            yield from self._sink.taken()
 
 
 class _Sink:
-    """Takes what is decompressed; size: how much that may be."""
+    """Takes what is decompressed, and drops what is too much; size: how much it may be.
+
+    It does not raise then: python-zstandard 0.25 does not free what it writes out.
+    """
 
     __slots__ = ("_left", "_pieces")
 
@@ -86,12 +91,13 @@ class _Sink:
 
     def write(self, piece: bytes) -> int:
         self._left -= len(piece)
-        if self._left < 0:
-            raise ProtocolError(_TOO_MUCH)
-        self._pieces.append(piece)
+        if self._left >= 0:
+            self._pieces.append(piece)
         return len(piece)
 
     def taken(self) -> list[bytes]:
+        if self._left < 0:
+            raise ProtocolError(_TOO_MUCH)
         pieces, self._pieces = self._pieces, []
         return pieces
 

@@ -182,6 +182,22 @@ def test_refuses_a_frame_of_zstd_before_it_has_swollen() -> None:
     assert peak < 1 << 22
 
 
+def test_what_is_refused_leaves_nothing_behind() -> None:
+    def refuse() -> None:
+        data = bytearray(written(CompressionAlgorithm.ZSTD, frame(bytes(1 << 18), 1), commands=False))
+        data[4:7] = (100).to_bytes(3, "little")
+        with pytest.raises(ProtocolError, match="more than its header"):
+            list(CompressedReader(CompressionAlgorithm.ZSTD).read(bytes(data)))
+
+    refuse()
+    tracemalloc.start()
+    for _ in range(20):
+        refuse()
+    left = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert left < 1 << 20
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_refuses_what_breaks_off(algorithm: CompressionAlgorithm) -> None:
     data = bytearray(written(algorithm, frame(b"a" * 5000, 1), commands=False))
