@@ -3,7 +3,7 @@
 import asyncio
 import select
 import selectors
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from contextvars import Context
 from typing import Any, Final, TypeVarTuple, Unpack
@@ -58,6 +58,7 @@ class _Selector(selectors.BaseSelector):
     def __init__(self, pump: Pump) -> None:
         self._pump = pump
         self._keys: dict[int, selectors.SelectorKey] = {}
+        self._map = _Map(self._keys)
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         key = selectors.SelectorKey(fileobj, _descriptor(fileobj), events, data)
@@ -90,11 +91,27 @@ class _Selector(selectors.BaseSelector):
         return self._keys[_descriptor(fileobj)]
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
-        return self._keys
+        return self._map
 
     def close(self) -> None:
         self._keys.clear()
         self._pump.close()
+
+
+class _Map(Mapping[Any, selectors.SelectorKey]):
+    """Finds what is registered by a descriptor, or by what has one; the event loop asks by both."""
+
+    def __init__(self, keys: dict[int, selectors.SelectorKey]) -> None:
+        self._keys = keys
+
+    def __getitem__(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._keys[_descriptor(fileobj)]
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._keys)
 
 
 def _descriptor(fileobj: Any) -> int:
