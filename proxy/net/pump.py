@@ -134,6 +134,8 @@ class Pump:
 
 
 _HIGH_WATER: Final = 1 << 16
+_PIECE: Final = 1 << 18
+"""Bytes that wait in one piece, at most: of what the kernel takes a part of, the rest is copied."""
 
 
 class PumpedTransport:
@@ -191,10 +193,13 @@ class PumpedTransport:
 
     def ready(self, events: int) -> None:
         """Read or write: the kernel is ready for it, or has an end or an error to tell."""
-        if events & ~_WRITE and self._events & _READ:
-            self._read(events)  # first: a server says why it leaves before it does
-        if self._events & _WRITE:
-            self._send_waiting()
+        try:
+            if events & ~_WRITE and self._events & _READ:
+                self._read(events)  # first: a server says why it leaves before it does
+            if self._events & _WRITE:
+                self._send_waiting()
+        except Exception as error:  # of a reader's; out of here it would end the event loop, and all other connections
+            self._reader.fault(error)
 
     def _read(self, events: int) -> None:
         try:
@@ -212,7 +217,7 @@ class PumpedTransport:
                 self._pump.watch(self, self._events, self._events)
         elif data is not None:
             self.pause_reading()
-            if not self._closing and not self._reader.eof_received():
+            if self._closing or not self._reader.eof_received():
                 self.close()
 
     # ----------------------------------------------------------------------------------------------------------------
@@ -230,7 +235,8 @@ class PumpedTransport:
     def _wait_to_send(self, data: bytes) -> None:
         if self._closing or self._ending or not data:
             return
-        self._waiting.append(data)
+        for begin in range(0, len(data), _PIECE):
+            self._waiting.append(data[begin : begin + _PIECE])
         self._waiting_size += len(data)
         self._watch(self._events | _WRITE)  # if the connection is broken, this tells of it
         if self._waiting_size > self.high_water and not self._full:
@@ -259,7 +265,7 @@ class PumpedTransport:
         if self._closing or not self._events & _READ:
             self._lose(self._error())
             return
-        self._ending = True
+        self._closing = True
         self._waiting.clear()
         self._waiting_size = 0
         self._watch(self._events & ~_WRITE)
@@ -306,7 +312,7 @@ class PumpedTransport:
 
     def resume_reading(self) -> None:
         """Read again."""
-        if not self._closing:
+        if not self._lost:
             self._watch(self._events | _READ)
 
     def read_for(self, reader: PumpedReader) -> None:
@@ -326,12 +332,11 @@ class PumpedTransport:
 
         What is not read when the socket is closed would break the connection, and the peer lose what was said last.
         """
-        if not self._closing:
-            if self._waiting:
-                self.resume_reading()
-                self._closing = True
-            else:
-                self._lose(None)
+        if not self._waiting:
+            self._lose(None)
+        elif not self._closing:
+            self._closing = True
+            self.resume_reading()
 
     def abort(self) -> None:
         """Close at once."""

@@ -27,6 +27,7 @@ class Reader:
         self.events: list[str] = []
         self.happened = asyncio.Event()
         self.keep_open = False
+        self.fail_in = ""
 
     def note(self, event: str) -> None:
         self.events.append(event)
@@ -44,13 +45,20 @@ class Reader:
 
     def eof_received(self) -> bool:
         self.note("eof")
+        self._fail_in("eof_received")
         return self.keep_open
 
     def pause_writing(self) -> None:
         self.note("pause")
+        self._fail_in("pause_writing")
 
     def resume_writing(self) -> None:
         self.note("resume")
+        self._fail_in("resume_writing")
+
+    def _fail_in(self, name: str) -> None:
+        if name == self.fail_in:
+            raise ZeroDivisionError(name)
 
     async def event(self, name: str) -> None:
         while name not in self.events:
@@ -476,3 +484,74 @@ def _received(sock: socket.socket) -> bytes:
     while (data := kernel.receive(sock.fileno())) is None:
         pass
     return data
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Ends and errors in every order
+
+
+async def test_an_error_in_any_call_of_a_reader_is_its_own() -> None:
+    async with pumping() as stage:
+        for name in ("eof_received", "pause_writing", "resume_writing"):
+            transport, reader, peer = stage.connect()
+            reader.fail_in = name
+            if name == "eof_received":
+                peer.shutdown(socket.SHUT_WR)
+            else:
+                transport.feed = lambda _data, write=transport.write: write(bytes(4 << 20))  # type: ignore[misc]
+                peer.send(b"x")
+                await _read_until(peer, reader, f"fault: {name}")
+            await reader.event(f"fault: {name}")
+
+
+async def _read_until(peer: socket.socket, reader: Reader, event: str) -> None:
+    while event not in reader.events:
+        await asyncio.get_running_loop().sock_recv(peer, 1 << 20)
+
+
+async def test_the_end_is_told_once_though_something_waits() -> None:
+    data = bytes(4 << 20)
+    async with pumping() as stage:
+        transport, reader, peer = stage.connect()
+        transport.write(data)
+        peer.shutdown(socket.SHUT_WR)
+        await reader.event("eof")
+        assert await receive(peer, len(data) + 1) == data
+        await reader.event("lost")
+        assert reader.events.count("eof") == 1
+
+
+async def test_a_connection_that_breaks_while_it_closes_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The break becomes known by a write, between two reads: what is read then is an end."""
+    async with pumping() as stage:
+        transport, reader, peer = stage.connect()
+        transport.write(bytes(4 << 20))
+        transport.close()
+        _reset(peer)
+        _break(stage.sockets[transport])
+        transport.ready(select.POLLOUT)
+        await asyncio.wait_for(reader.happened.wait(), 5)
+        await asyncio.wait_for(_lost(reader), 5)
+
+
+async def test_a_peer_that_is_gone_has_not_only_closed_its_direction() -> None:
+    async with pumping() as stage:
+        transport, reader, peer = stage.connect()
+        reader.keep_open = True
+        transport.write(bytes(4 << 20))
+        _reset(peer)
+        _break(stage.sockets[transport])
+        transport.ready(select.POLLOUT)
+        await asyncio.wait_for(_lost(reader), 5)
+
+
+def _break(sock: socket.socket) -> None:
+    """Wait for the reset, and take note of it as a write would."""
+    while not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        pass
+
+
+async def _lost(reader: Reader) -> None:
+    while not any(event.startswith("lost") for event in reader.events):
+        reader.happened.clear()
+        await reader.happened.wait()
