@@ -8,6 +8,8 @@ from typing import Final
 from proxy.net.pump import PumpedTransport
 
 _RECORD: Final = 1 << 14  # bytes of plain text, at most
+_PIECE: Final = 1 << 16
+"""Bytes that are encrypted at a time: 16 MiB at once take five times as long, in a buffer that grows and grows."""
 
 
 class Encryption:
@@ -28,7 +30,7 @@ class Encryption:
         feed: takes what arrives, decrypted.
     """
 
-    __slots__ = ("_done", "_ended", "_incoming", "_outgoing", "_over", "_ssl", "_transport", "feed")
+    __slots__ = ("_deaf", "_done", "_ended", "_incoming", "_outgoing", "_over", "_ssl", "_transport", "feed")
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class Encryption:
         self._done: Callable[[OSError | None], None] | None = done
         self._ended = ended
         self._over = False  # nothing will be written any more
+        self._deaf = False  # what arrives is of no interest any more
         self.feed = feed
 
     @property
@@ -62,13 +65,13 @@ class Encryption:
         self._shake_hands()
 
     def take(self, data: bytes) -> None:
-        """Take what has arrived; behind the own end, nothing is of interest."""
-        if self._over:
+        """Take what has arrived; nothing is of interest behind the peer's end, nor after a handshake that failed."""
+        if self._deaf:
             return
         self._incoming.write(data)
         if self._done is not None:
             self._shake_hands()
-        if self._done is None:
+        if self._done is None and not self._deaf:
             self._decrypt()
 
     def write(self, data: bytes) -> None:
@@ -76,14 +79,14 @@ class Encryption:
         if self._over:
             return
         try:
-            self._ssl.write(data)
+            for begin in range(0, len(data), _PIECE):
+                self._ssl.write(data[begin : begin + _PIECE])
+                self._transport.write(self._outgoing.read())
         except ssl.SSLError as error:
             self._transport.fail(error)
-        else:
-            self._transport.write(self._outgoing.read())
 
     def end(self) -> None:
-        """Tell the peer that nothing more comes; the connection stays open."""
+        """Tell the peer that nothing more comes; what it sends is still heard."""
         self.abandon()
         if not self._over:
             self._over = True
@@ -93,12 +96,15 @@ class Encryption:
 
     def abandon(self) -> None:
         """Go on with no handshake; nobody is told."""
-        self._done = None
+        if self._done is not None:
+            self._done = None
+            self._deaf = True
 
     def give_up(self, error: OSError) -> None:
         """End a handshake that the peer does not go on with, or that cannot go on."""
         done, self._done = self._done, None
         if done is not None:
+            self._deaf = self._over = True
             done(error)
 
     def _shake_hands(self) -> None:
@@ -124,11 +130,14 @@ class Encryption:
                 part = self._ssl.read(_RECORD)
             except ssl.SSLWantReadError:
                 break
+            except ssl.SSLZeroReturnError:  # instead of nothing, behind the own end
+                part = b""
             except OSError as error:
                 failure = error
                 break
             ended = not part
             parts.append(part)
+        self._deaf = ended or failure is not None
         self._flush()
         if data := parts[0] if len(parts) == 1 else b"".join(parts):
             self.feed(data)

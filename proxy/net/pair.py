@@ -232,8 +232,8 @@ class Pair:
             for task in self._tasks - {asyncio.current_task()}:
                 task.cancel()
             self._login_reader.redirect(discard)
-            self._client.feed_to(discard)
-            self._backend.feed_to(discard)
+            self._client.ignore()
+            self._backend.ignore()
             # What the client has on its way would make a socket that is closed break the line, and what was said last
             # might never be read: it is told that nothing more comes, and then it has its turn to close.
             if not ((self._lingers or self._client.encrypted) and self._client.end_writing()):

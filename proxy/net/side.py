@@ -79,8 +79,8 @@ class Side:
 
     @property
     def encrypted(self) -> bool:
-        """Whether what is written goes through TLS."""
-        return self._encryption is not None
+        """Whether what is written goes through TLS, or would have if the handshake had not failed."""
+        return self._encryption is not None and not self._encryption.handshaking
 
     @property
     def handshaking(self) -> bool:
@@ -153,6 +153,13 @@ class Side:
             self._encryption.feed = feed
         elif self._transport is not None:
             self._transport.feed = feed
+
+    def ignore(self) -> None:
+        """Read on until the end, whatever held it, and throw away what arrives."""
+        self.feed_to(discard)
+        self._holds = Hold.NONE
+        if self._transport is not None:
+            self._transport.resume_reading()
 
     # ----------------------------------------------------------------------------------------------------------------
     # Reading, or not

@@ -1,9 +1,10 @@
 import asyncio
 import ssl
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -20,6 +21,8 @@ from proxy.net.certificates import Certificate
 from proxy.net.pair import BackendTlsContext
 from proxy.net.tls import TlsError, backend_context, client_context, rsa_key
 from tests.net.doubles import Backend, Peer, ScriptedSession, Stage, backend, limits, packet, stage
+
+_T = TypeVar("_T")
 
 
 @pytest.fixture
@@ -67,6 +70,42 @@ class HandMade:
                 self.incoming.write(await self.peer.reader.read(1 << 16))
         self.tls.write(behind)
         self.peer.send(self.outgoing.read())
+
+
+class Secure:
+    """A TLS server over plain streams that goes on when its peer has ended its direction."""
+
+    def __init__(self, peer: Peer, context: ssl.SSLContext) -> None:
+        self.peer = peer
+        self.incoming = ssl.MemoryBIO()
+        self.outgoing = ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
+
+    async def shake_hands(self) -> None:
+        await self._when_it_has_come(self.tls.do_handshake)
+
+    async def read(self) -> bytes:
+        """What has come; nothing at the end of the peer's direction."""
+        return await self._when_it_has_come(lambda: self.tls.read(1 << 14))
+
+    def send(self, data: bytes) -> None:
+        self.tls.write(data)
+        self.peer.send(self.outgoing.read())
+
+    def end(self) -> None:
+        """Say that nothing more comes."""
+        self.tls.unwrap()
+        self.peer.send(self.outgoing.read())
+
+    async def _when_it_has_come(self, action: Callable[[], _T]) -> _T:
+        while True:
+            try:
+                return action()
+            except ssl.SSLWantReadError:
+                self.peer.send(self.outgoing.read())
+                self.incoming.write(await self.peer.reader.read(1 << 16))
+            finally:
+                self.peer.send(self.outgoing.read())
 
 
 async def test_client_tls(files: dict[str, Path], server_context: ssl.SSLContext) -> None:
@@ -135,7 +174,10 @@ async def test_an_end_of_the_client_ends_the_session(files: dict[str, Path], ser
         assert session.events[2].startswith("client lost: ")
 
 
-@pytest.mark.parametrize("noise", [b"this is no TLS" * 20, struct.pack(">BHH", 22, 0x0301, 4) + b"\x01\x00\x00\x00"])
+_EMPTY_HELLO = struct.pack(">BHH", 22, 0x0301, 4) + b"\x01\x00\x00\x00"
+
+
+@pytest.mark.parametrize("noise", [b"this is no TLS" * 20, _EMPTY_HELLO])
 async def test_a_client_handshake_that_fails(server_context: ssl.SSLContext, noise: bytes) -> None:
     async with backend() as server, stage(server.address, client_tls=server_context) as running:
         client, session = await running.greeted()
@@ -197,6 +239,65 @@ async def test_a_backend_that_never_answers_the_handshake() -> None:
         assert session.events[0].startswith("unreachable: ")
 
 
+async def test_a_client_whose_handshake_fails_is_told_why_though_it_says_more(server_context: ssl.SSLContext) -> None:
+    async with backend() as server, stage(server.address, client_tls=server_context) as running:
+        client, session = await running.greeted()
+        client.send(packet(b"TLS") + _EMPTY_HELLO + b"this is no TLS" * 10_000)
+        await session.ended.wait()
+        client.send(b"nor is this" * 10_000)
+        assert (await client.read(1)) == bytes((21,))  # an alert
+
+
+async def test_a_reply_arrives_though_the_backend_has_heard_of_the_client_s_end(
+    files: dict[str, Path], server_context: ssl.SSLContext
+) -> None:
+    tls = backend_context(BackendTls())
+    async with (
+        backend() as server,
+        stage(server.address, backend_tls=tls, half_closed_timeout=0.05) as running,
+    ):
+        client, session = await running.greeted()
+        behind = await server.accept()
+        client.send(packet(b"BACKEND TLS"))
+        secure = Secure(behind, server_context)
+        await secure.shake_hands()
+        assert await client.read(len(b"encrypted")) == b"encrypted"
+        client.send(packet(b"DONE") + b"query")
+        assert await secure.read() == b"query"
+        session.idle = False
+        client.writer.write_eof()
+        assert await secure.read() == b""
+        secure.send(b"reply")
+        assert await client.read(5) == b"reply"
+        secure.end()
+        assert await session.event("backend lost") == "backend lost: connection closed"
+
+
+async def test_a_client_that_is_held_is_not_waited_for_in_vain(
+    files: dict[str, Path], server_context: ssl.SSLContext
+) -> None:
+    tls = backend_context(BackendTls())
+    async with backend() as server, stage(server.address, client_tls=server_context, backend_tls=tls) as running:
+        client, behind, session = await _encrypt_both(running, server, files, server_context)
+        client.send(b"seen")
+        assert await behind.read(4) == b"seen"
+        session.wires.hold_client()
+        client.send(bytes(1 << 20))
+        behind.send(b"last words")
+        await behind.close()
+        assert await client.rest() == b"last words"
+        await asyncio.wait_for(client.close(), 2)
+        await asyncio.wait_for(running.listener.close(), 2)  # less than it may take to close
+
+
+async def test_a_large_write_arrives_whole(files: dict[str, Path], server_context: ssl.SSLContext) -> None:
+    data = bytes(range(251)) * 20_000
+    async with encrypted(files, server_context) as (client, behind, session):
+        session.wires.to_client(data)
+        session.wires.to_backend(data[::-1])
+        assert tuple(await asyncio.gather(behind.read(len(data)), client.read(len(data)))) == (data[::-1], data)
+
+
 @pytest.mark.parametrize("order", [b"TLS", b"BACKEND TLS"])
 async def test_an_end_in_the_middle_of_a_handshake(server_context: ssl.SSLContext, order: bytes) -> None:
     tls = backend_context(BackendTls())
@@ -205,7 +306,7 @@ async def test_an_end_in_the_middle_of_a_handshake(server_context: ssl.SSLContex
         behind = await server.accept()
         client.send(packet(b"seen") + packet(order))
         assert await behind.read(8) == packet(b"seen")
-        await running.listener.close()
+        await asyncio.wait_for(running.listener.close(), 2)  # less than a client may take to close
         assert await client.rest() == b""
 
 
