@@ -26,12 +26,12 @@ class DrivenSession(Protocol):
         """How many bytes it has taken of both sides."""
 
     @property
-    def idle(self) -> bool:
-        """Whether no reply is due and nothing of the client's waits, so that an end now would break nothing off."""
+    def waits_for_client(self) -> bool:
+        """Whether it is the client's turn: to send a command, the rest of one, or what the server has asked for."""
 
     @property
     def at_rest(self) -> bool:
-        """Whether the conversation is idle and no transaction is open."""
+        """Whether no reply is due, nothing of the client's waits, and no transaction is open."""
 
     def asks_whether_alive(self, data: bytes) -> bool:
         """Whether these bytes of the client's only ask whether the connection is still good."""

@@ -42,14 +42,14 @@ class Idleness:
                 await asyncio.sleep(limit / _LOOKS)
 
     def look(self, limit: float) -> None:
-        """End those that have been idle and silent for so many seconds."""
+        """End those whose clients, though it is their turn, have been silent for so many seconds."""
         now = self._clock()
         before, self._silent = self._silent, {}
         for pair in self._pairs():
             moved = pair.bytes_moved
             known = before.get(pair)
             since = known[1] if known is not None and known[0] == moved else now
-            if now - since >= limit and pair.idle:
+            if now - since >= limit and pair.waits_for_client:
                 pair.idle_out()
             else:
                 self._silent[pair] = moved, since

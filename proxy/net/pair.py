@@ -288,9 +288,9 @@ class Pair:
         return self._session.bytes_moved
 
     @property
-    def idle(self) -> bool:
-        """Whether no reply is due."""
-        return self._session.idle
+    def waits_for_client(self) -> bool:
+        """Whether it is the client's turn."""
+        return self._session.waits_for_client
 
     def idle_out(self) -> None:
         """End the session because its client has said nothing for long."""

@@ -104,6 +104,11 @@ class Session:
         return self._commands is not None and not self._relaying and self._commands.idle
 
     @property
+    def waits_for_client(self) -> bool:
+        """Whether it is the client's turn: to send a command, the rest of one, or what the server has asked for."""
+        return self._commands is not None and not self._relaying and self._commands.answered
+
+    @property
     def at_rest(self) -> bool:
         """Whether an end now would break nothing off, no open transaction either."""
         return self._commands is not None and not self._relaying and self._commands.at_rest
@@ -247,10 +252,11 @@ class Session:
 
     def idle_timed_out(self) -> None:
         """Tell the client, as the server does, that it has said nothing for too long, and end."""
-        if self.closed or self._commands is None or not self.idle:
+        if self.closed or self._commands is None or not self.waits_for_client:
             return
-        self._commands.tell(err(*_INACTIVE))
-        self._commands.quit()
+        if self.idle:  # who is in the middle of a packet reads nothing now
+            self._commands.tell(err(*_INACTIVE))
+            self._commands.quit()
         self._end(Result.IDLE_TIMEOUT, "the client said nothing for too long")
 
     def client_lost(self, reason: str = "") -> None:

@@ -13,6 +13,7 @@ import pymysql
 import pytest
 
 from proxy.config import Limits
+from tests.e2e.ends import everything
 from tests.e2e.process import served
 from tests.e2e.running import Proxy, in_front_of, proxied
 from tests.servers.launch import Server
@@ -96,6 +97,15 @@ def test_a_session_that_says_nothing(server: Server) -> None:
         with pytest.raises(pymysql.OperationalError) as ended, silent.cursor() as cursor:
             cursor.execute("SELECT 1")
         assert _code(ended.value) in (4031, 2006, 2013)
+        assert proxy.counted("keyclash_sessions_total") == {("idle_timeout",): 1}
+
+
+@pytest.mark.parametrize("said", [b"\x30\0", b"\x30\0\0\0\x03INSERT INTO t"], ids=["header", "statement"])
+def test_a_session_that_stops_in_the_middle_of_a_command(server: Server, said: bytes) -> None:
+    with proxied(in_front_of(server, limits=Limits(idle_timeout=0.4)), server) as proxy:
+        silent = proxy.raw()
+        silent.send(said)
+        assert everything(silent) == b""
         assert proxy.counted("keyclash_sessions_total") == {("idle_timeout",): 1}
 
 

@@ -115,7 +115,7 @@ def full_disk() -> Iterator[IO[bytes]]:
 
 
 @pytest.mark.parametrize("server", ["mysql"], indirect=True)
-@pytest.mark.parametrize(("log", "workers"), [(full_disk, 2), (nobody_reads, 1)] if FULL else [(full_disk, 2)])
+@pytest.mark.parametrize(("log", "workers"), [(full_disk, 1), (nobody_reads, 2)] if FULL else [(full_disk, 1)])
 def test_a_log_that_cannot_be_written(server: Server, database: str, tmp_path: Path, log: Any, workers: int) -> None:
     place = tmp_path / "k.sock"
     config = {"listen": f"unix:{place}", "backend": f"{server.host}:{server.port}", "admin": "127.0.0.1:0"}

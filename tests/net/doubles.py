@@ -58,6 +58,10 @@ class ScriptedSession:
         self.client_lost("idle")
 
     @property
+    def waits_for_client(self) -> bool:
+        return self.idle
+
+    @property
     def at_rest(self) -> bool:
         return self.idle
 
