@@ -4,6 +4,8 @@ Rounds in which the others are struck, and in which they do the same and are not
 machine. `make faults` has more and longer ones.
 """
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,11 +13,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Final
 
 import pytest
 
+from tests.bench.processes import family, sockets
 from tests.e2e.process import Process, served
 from tests.e2e.users import run
 from tests.faults.client import ROWS
@@ -42,10 +46,7 @@ class Stage:
     client: subprocess.Popen[str]
 
     def measure(self) -> float:
-        assert self.client.stdin is not None
-        assert self.client.stdout is not None
-        print("go", file=self.client.stdin, flush=True)
-        return float(self.client.stdout.readline())
+        return measured(self.client)
 
     @contextmanager
     def session(self, struck: bool, strike: Callable[[], Strike] | None) -> Iterator[None]:
@@ -128,6 +129,14 @@ def points(mysql: Server) -> Iterator[str]:
         run(onlooker, "DROP DATABASE others")
 
 
+def measured(client: subprocess.Popen[str]) -> float:
+    """Have the client measure once, and return what it says."""
+    assert client.stdin is not None
+    assert client.stdout is not None
+    print("go", file=client.stdin, flush=True)
+    return float(client.stdout.readline())
+
+
 @contextmanager
 def measuring(proxy: Process, database: str) -> Iterator[subprocess.Popen[str]]:
     """Start the client that measures."""
@@ -166,6 +175,19 @@ def test_others_notice_nothing(stage: Stage, fault: Callable[[Stage, bool], Abst
             stage.measure()  # what has begun comes to rest meanwhile
             taken[struck].append(stage.measure())
     hold(fault.__name__, TYPICAL(taken[False]), TYPICAL(taken[True]))
+
+
+def test_others_notice_nothing_of_a_worker_that_stands_still(mysql: Server, points: str, tmp_path: Path) -> None:
+    plain = {"client_tls": {"mode": "DISABLED"}, "backend_tls": {"mode": "DISABLED"}}
+    with served(mysql, tmp_path, workers=2, **plain) as proxy, measuring(proxy, points) as client:
+        other = min(family(proxy.process.pid)[1:], key=sockets)  # the one that does not have the client's session
+        without, within = [], []
+        for _ in range(ROUNDS):
+            without.append(measured(client))
+            os.kill(other, signal.SIGSTOP)
+            within.append(measured(client))
+            os.kill(other, signal.SIGCONT)
+    hold("a worker that stands still", TYPICAL(without), TYPICAL(within))
 
 
 def hold(fault: str, without: float, within: float) -> None:
