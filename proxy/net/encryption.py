@@ -107,6 +107,11 @@ class Encryption:
             self._deaf = self._over = True
             done(error)
 
+    def release(self) -> None:
+        """Free OpenSSL's memory at once, as the connection is gone: Python's collector does not know how much it is."""
+        self._over = self._deaf = True
+        del self._ssl, self._incoming, self._outgoing
+
     def _shake_hands(self) -> None:
         try:
             self._ssl.do_handshake()

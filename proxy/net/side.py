@@ -219,6 +219,8 @@ class Side:
     def _forget(self) -> None:
         self.write = discard
         self.connected = False
+        if self._encryption is not None:
+            self._encryption.release()
         self._transport = self._encryption = None
         self.peer.release(Hold.FULL)
 

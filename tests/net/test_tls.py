@@ -1,6 +1,8 @@
 import asyncio
+import gc
 import ssl
 import struct
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -288,6 +290,27 @@ async def test_a_client_that_is_held_is_not_waited_for_in_vain(
         assert await client.rest() == b"last words"
         await asyncio.wait_for(client.close(), 2)
         await asyncio.wait_for(running.listener.close(), 2)  # less than it may take to close
+
+
+async def test_what_openssl_knows_of_a_session_ends_with_it(
+    files: dict[str, Path], server_context: ssl.SSLContext
+) -> None:
+    tls = backend_context(BackendTls())
+    async with backend() as server, stage(server.address, client_tls=server_context, backend_tls=tls) as running:
+        client, behind, session = await _encrypt_both(running, server, files, server_context)
+        client.send(b"x")
+        assert await behind.read(1) == b"x"
+        sides = (session.wires._client, session.wires._backend)
+        kept = [weakref.ref(side._encryption._ssl) for side in sides if side._encryption is not None]
+        assert len(kept) == 2
+        gc.disable()
+        try:
+            await asyncio.gather(running.listener.close(), client.close(), behind.close())
+            session.wires.to_client(b"goes nowhere")
+            session.wires.to_backend(b"goes nowhere")
+            assert [one() for one in kept] == [None, None]
+        finally:
+            gc.enable()
 
 
 async def test_a_large_write_arrives_whole(files: dict[str, Path], server_context: ssl.SSLContext) -> None:
