@@ -14,6 +14,7 @@ from proxy.conflicts.conflict import Outcome
 from proxy.demo.run import RULES
 from proxy.demo.shop import SCHEMA, open_shop
 from proxy.demo.traffic import Target, Traffic
+from proxy.net.loop import Loop
 from proxy.run.supervisor import serve
 from tests.servers.launch import Server
 
@@ -40,7 +41,8 @@ def shop(server: Server) -> Iterator[Target]:
 
 def trade(target: Target) -> Result:
     """Let the applications take some steps through a proxy; returns the conflicts and the tables' contents."""
-    conflicts = asyncio.run(_trade(target))
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        conflicts = runner.run(_trade(target))
     connection: Any = pymysql.connect(
         host=target.host, port=target.port, user=target.user, password=target.password, database=SCHEMA
     )
