@@ -207,7 +207,7 @@ class Pair:
         # The session is in the middle of a packet: what has been read behind it is handed on afterwards.
         self._login_reader.redirect(self._keep)
         self._client.hold(Hold.SWITCHING)
-        self._loop.call_soon(self._switch_to_bulk)
+        self.soon(self._switch_to_bulk)
 
     def hold_client(self) -> None:
         """Stop reading from the client."""

@@ -29,7 +29,10 @@ _WRITE: Final = select.POLLOUT
 _END: Final = getattr(select, "EPOLLRDHUP", 0)
 _ENDS: Final = _END | select.POLLHUP | select.POLLERR
 _ONCE: Final = getattr(select, "EPOLLET", 0) | _END
-"""The kernel tells once of what has arrived, and need not look anew each time: 2 us less of 31 for one client."""
+"""The kernel tells once of what has arrived, and need not look anew each time: 2 us less of 31 for one client.
+
+Who sends urgent data, or passes descriptors, ends a read early, and is not heard before it says more: it alone.
+"""
 
 
 class PumpedReader(Protocol):

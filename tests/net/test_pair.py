@@ -364,3 +364,17 @@ async def test_a_fault_after_a_tls_handshake_that_could_not_begin() -> None:
         with pytest.raises(RuntimeError, match="TLS asked for"):
             session.wires.start_client_tls()
         assert await client.rest() == await behind.rest() == b""
+
+
+async def test_a_fault_between_login_and_what_follows_ends_only_its_own_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_writes: object) -> None:
+        raise ZeroDivisionError("told to fail")
+
+    async with backend() as server, stage(server.address) as running:
+        client, session = await running.greeted()
+        monkeypatch.setattr(session, "in_bulk", fail)
+        client.send(packet(b"DONE"))
+        assert await client.rest() == b""
+        assert (await running.greeted())[1].events == []
