@@ -80,7 +80,7 @@ class _Zstd:
 class _Sink:
     """Takes what is decompressed, and drops what is too much; size: how much it may be.
 
-    It does not raise then: python-zstandard 0.25 does not free what it writes out.
+    It does not raise then, for python-zstandard 0.25 would never free what it has written out.
     """
 
     __slots__ = ("_left", "_pieces")
