@@ -49,6 +49,9 @@ class Side:
         return cls(read, sequencer.renumbered)
 
 
+_ENDED: Final = Side(lambda _: iter(()), lambda _: b"")
+
+
 class CompressedPhase:
     """A `CommandPhase` between two sides, of which at least one is compressed; the same to its session."""
 
@@ -104,6 +107,8 @@ class CompressedPhase:
     def end(self) -> None:
         """Do nothing any more, whatever is still called back."""
         self._phase.end()
+        # What compresses takes up to 14 MiB, and the session is garbage that may wait long to be collected.
+        self._client = self._backend = _ENDED
 
     def client_data(self, data: bytes) -> None:
         """Take bytes that the client sent.

@@ -1,5 +1,6 @@
 """Conversations that are compressed on one side or on both, each with an algorithm of its own."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -101,6 +102,19 @@ def test_commands_and_replies_arrive(client: Algorithm, backend: Algorithm) -> N
                 assert talk.phase.idle
 
     run()
+
+
+def test_what_compresses_is_gone_with_the_session() -> None:
+    """Not only when the garbage is collected: in the middle of a long packet that is 14 MiB of zstd's each."""
+
+    def writers() -> int:
+        return sum(isinstance(found, CompressedWriter) for found in gc.get_objects())
+
+    gc.collect()
+    with compressed(Delivery(), ZSTD, ZSTD) as talk:
+        before = writers()
+        talk.phase.end()
+        assert writers() == before - 2
 
 
 @pytest.mark.parametrize("algorithm", [ZLIB, ZSTD])
