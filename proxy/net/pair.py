@@ -17,10 +17,10 @@ from proxy.net.client import Client
 from proxy.net.dial import UnreachableError, dial
 from proxy.net.driven import DrivenSession
 from proxy.net.gate import Turns
+from proxy.net.login_reader import LoginReader, UnexpectedProxyHeaderError
 from proxy.net.loop import running_pump
 from proxy.net.proxy_header import proxy_header
 from proxy.net.pump import PumpedTransport
-from proxy.net.readers import LoginReader, UnexpectedProxyHeaderError
 from proxy.net.side import Hold, Side, describe, discard, tune
 
 _log = structlog.get_logger(__name__)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from proxy.config import Address, Endpoint, Limits, Network, ProxyProtocolVersion, UnixAddress
 from proxy.net.backends import Backends
+from proxy.net.gate import Turns
 from proxy.net.listener import Listener
 from proxy.net.pair import BackendTlsContext, Pair, PairSettings
 
@@ -247,6 +248,7 @@ class Stage:
     listener: Listener
     endpoint: Endpoint
     sessions: list[ScriptedSession]
+    turns: Turns
     _clients: list[Peer] = field(default_factory=list)
 
     async def connect(self, limit: int = 1 << 16) -> Peer:
@@ -292,7 +294,7 @@ async def stage(
         return sessions[-1]
 
     listener = Listener(settled, open_session, networks)
-    running = Stage(listener, await listener.listen(at), sessions)
+    running = Stage(listener, await listener.listen(at), sessions, settled.turns)
     try:
         yield running
     finally:

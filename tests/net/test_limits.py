@@ -7,7 +7,7 @@ import pytest
 from proxy.config import Limits
 from proxy.net.gate import TOO_MANY
 from proxy.net.idleness import Idleness
-from tests.net.doubles import GREETING, backend, packet, stage
+from tests.net.doubles import GREETING, LOCALHOST, backend, packet, stage
 
 
 async def test_one_too_many_is_told_and_costs_no_session() -> None:
@@ -49,10 +49,10 @@ async def test_a_turn_that_a_lost_client_had_is_given_on() -> None:
 
 async def test_nobody_waits_longer_than_a_login_may_take() -> None:
     async with backend() as behind, stage(behind.address, Limits(logins_per_host=1, login_timeout=0.3)) as proxy:
-        await proxy.greeted()
-        second = await proxy.connect()
-        assert await second.read(12) == b"ERR too late"
-        assert [each.events for each in proxy.sessions] == [["timed out"], ["timed out"]]
+        await proxy.turns.take(LOCALHOST, 1)  # by a login that never ends
+        client = await proxy.connect()
+        assert await client.read(12) == b"ERR too late"
+        assert [each.events for each in proxy.sessions] == [["timed out"]]
 
 
 async def test_the_silent_are_sent_away_and_the_others_are_not() -> None:

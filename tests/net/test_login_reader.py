@@ -1,6 +1,6 @@
 import pytest
 
-from proxy.net.readers import LoginReader, UnexpectedProxyHeaderError
+from proxy.net.login_reader import LoginReader, UnexpectedProxyHeaderError
 from tests.net.doubles import packet
 
 PACKETS = [packet(b"first"), packet(b"", 1), packet(b"x" * 5000, 2), packet(b"y" * 4096, 3), packet(b"last", 4)]
