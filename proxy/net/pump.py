@@ -29,7 +29,8 @@ _WRITE: Final = select.POLLOUT
 _END: Final = getattr(select, "EPOLLRDHUP", 0)
 _ENDS: Final = _END | select.POLLHUP | select.POLLERR
 _ONCE: Final = getattr(select, "EPOLLET", 0) | _END
-"""The kernel tells once of what has arrived, and need not look anew each time: 2 us less of 31 for one client.
+"""The kernel tells once of what has arrived, and need not look anew each time: for one client of a
+relay that looks at nothing, 29 us a query instead of 33.
 
 Who sends urgent data, or passes descriptors, ends a read early, and is not heard before it says more: it alone.
 """
