@@ -14,8 +14,9 @@ from proxy.net.client import Client
 from proxy.net.door import Entrance
 from proxy.net.gate import TOO_MANY, Gate
 from proxy.net.listening import Listening, open_listening
-from proxy.net.pair import Manners, OpenSession, Pair, PairSettings
+from proxy.net.pair import OpenSession, Pair
 from proxy.net.pump import PumpedTransport
+from proxy.net.settings import Manners, PairSettings
 from proxy.net.side import describe
 
 _log = structlog.get_logger(__name__)

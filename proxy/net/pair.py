@@ -1,27 +1,22 @@
 """The two connections of one session, from the moment a client has connected until both are closed."""
 
 import asyncio
-import socket
-import ssl
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeAlias
 
 import structlog
 
-from proxy.config import Address, Endpoint, Limits, ProxyProtocolVersion, UnixAddress
+from proxy.config import Endpoint, UnixAddress
 from proxy.conflicts.labels import REMARKABLE
-from proxy.net.backends import Backend, Backends
+from proxy.net.backends import Backend
 from proxy.net.client import Client
-from proxy.net.dial import UnreachableError, dial
 from proxy.net.driven import DrivenSession
-from proxy.net.gate import Turns
 from proxy.net.login_reader import LoginReader, UnexpectedProxyHeaderError
-from proxy.net.loop import running_pump
-from proxy.net.proxy_header import proxy_header
 from proxy.net.pump import PumpedTransport
-from proxy.net.side import Hold, Side, describe, discard, tune
+from proxy.net.search import Search
+from proxy.net.settings import Manners, PairSettings
+from proxy.net.side import Hold, Side, describe, discard
 
 _log = structlog.get_logger(__name__)
 
@@ -29,55 +24,6 @@ _FAREWELL: Final = 1.0
 """Seconds to wait for the end of a client that is told that the proxy shuts down."""
 _NO_REPLY: Final = "connection closed, and the reply that was due never came"
 _NO_END: Final = "connection closed, and the backend did not close its own"
-
-
-@dataclass(frozen=True, slots=True)
-class BackendTlsContext:
-    """How to encrypt towards a backend; server_name: the name to ask for and, if the mode says so, to verify."""
-
-    context: ssl.SSLContext
-    server_name: str | None
-
-    def name_of(self, backend: Endpoint) -> str | None:
-        """Give the name for one backend: its own host, if names are verified and no other name is set."""
-        if self.server_name is not None or not self.context.check_hostname:
-            return self.server_name
-        # MySQL's clients too know a Unix socket by this name. It must have one: without, ssl verifies none.
-        return backend.host if isinstance(backend, Address) else "localhost"
-
-
-@dataclass(frozen=True, slots=True)
-class PairSettings:
-    """What all pairs of a listener share.
-
-    backend_proxy_protocol: the version of the header that tells a backend of the client's address. turns: of logins.
-    log_sessions: the end of each session is told at level info, not debug.
-    flush_timeout: seconds that a closing pair may take to send what waits. half_closed_timeout: seconds after which
-    the backend hears of the end of a client that has closed its direction while a reply was due; and in which it is to
-    end, too, when none is. abandoned_timeout: seconds after which nobody waits for such a reply any more.
-    """
-
-    backends: Backends
-    limits: Limits
-    client_tls: ssl.SSLContext | None
-    backend_tls: BackendTlsContext | None
-    backend_proxy_protocol: ProxyProtocolVersion = ProxyProtocolVersion.OFF
-    turns: Turns = field(default_factory=Turns)
-    log_sessions: bool = True
-    flush_timeout: float = 5.0
-    half_closed_timeout: float = 10.0
-    abandoned_timeout: float = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class Manners:
-    """How sessions are ended that are not to be broken off; seconds.
-
-    quiet: after which a client at rest is taken to want nothing just now. patience: after which it is told to leave.
-    """
-
-    quiet: float
-    patience: float
 
 
 class Pair:
@@ -97,7 +43,7 @@ class Pair:
         client: who that is.
         settings: what it shares with others.
         open_session: makes the session.
-        on_end: called once, when both connections are closed and no task of the pair runs.
+        on_end: called once, when both connections are closed and no backend is searched any more.
         begun: what has been read of the client already.
     """
 
@@ -105,11 +51,9 @@ class Pair:
         "_awaited",
         "_backend",
         "_begun",
-        "_chosen",
         "_client",
         "_closing",
         "_ended",
-        "_greeted",
         "_handshake",
         "_heard",
         "_impatient",
@@ -119,12 +63,10 @@ class Pair:
         "_login_reader",
         "_loop",
         "_on_end",
+        "_search",
         "_session",
         "_settings",
-        "_tasks",
         "_timer",
-        "_trying",
-        "_turn",
         "client",
     )
 
@@ -141,32 +83,26 @@ class Pair:
         self._loop = asyncio.get_running_loop()
         self._settings = settings
         self._on_end = on_end
-        self._client = Side(self._client_lost, self._client_ended, self._fault)
-        self._backend = Side(self._backend_lost, self._backend_ended, self._fault)
+        self._client = Side(self._client_lost, self._client_ended, self.fault)
+        self._backend = Side(self._backend_lost, self._backend_ended, self.fault)
         self._client.peer, self._backend.peer = self._backend, self._client
         self._closing = False
         self._ended = False
         self._login = True
-        self._turn = False  # it is among the logins of its host that are under way
-        self._tasks: set[asyncio.Task[None]] = set()
         self._awaited: tuple[Callable[[], bool], Callable[[], None]] | None = None
         self._leaving: asyncio.TimerHandle | None = None
         self._impatient: asyncio.TimerHandle | None = None
         self._handshake: asyncio.TimerHandle | None = None
         self._heard = False
         self._lingers = False
-        limits = settings.limits
-        self._trying: Backend | None = None
-        self._chosen: Backend | None = None
-        self._greeted: asyncio.Future[None] = self._loop.create_future()
         self._session = open_session(self, client.address)
         self._login_reader = LoginReader(self._session.client_data)
         self._client.hold(Hold.CONNECTING)
         self._client.feed_to(self._login_reader.take)
-        self._client.attach(transport, limits.write_buffer)
+        self._client.attach(transport, settings.limits.write_buffer)
         self._begun = begun  # what has been read of the client and not been handed on
         self._timer: asyncio.TimerHandle | None = None
-        self._spawn(self._connect())
+        self._search = Search(settings, client, self._backend, self)
 
     # ----------------------------------------------------------------------------------------------------------------
     # Wires: what the session asks for
@@ -190,7 +126,7 @@ class Pair:
 
     def start_backend_tls(self) -> None:
         """Begin a TLS handshake as a client: then `backend_tls_started` or `backend_unreachable` of the session."""
-        tls, backend = self._settings.backend_tls, self._chosen
+        tls, backend = self._settings.backend_tls, self._search.chosen
         if tls is None or backend is None:
             raise RuntimeError("TLS asked for on the backend's side, which has none")
         seconds = self._settings.limits.connect_timeout
@@ -203,7 +139,7 @@ class Pair:
         """End the login: its time limit is over, and what comes is handed on as it comes."""
         self._login = False
         self._cancel_timer()
-        self._give_turn()
+        self._search.give_turn()
         # The session is in the middle of a packet: what has been read behind it is handed on afterwards.
         self._login_reader.redirect(self._keep)
         self._client.hold(Hold.SWITCHING)
@@ -229,8 +165,7 @@ class Pair:
                 if timer is not None:
                     timer.cancel()
             self._set_timer(_FAREWELL if self._lingers else self._settings.flush_timeout, self.abort)
-            for task in self._tasks - {asyncio.current_task()}:
-                task.cancel()
+            self._search.stop()
             self._login_reader.redirect(discard)
             self._client.ignore()
             self._backend.ignore()
@@ -301,70 +236,29 @@ class Pair:
     # ----------------------------------------------------------------------------------------------------------------
     # The beginning
 
-    async def _connect(self) -> None:
-        """Try one backend after the other until one greets: nothing that the client says has gone anywhere before."""
-        limits = self._settings.limits
-        try:
-            async with asyncio.timeout(limits.login_timeout):
-                await self._settings.turns.take(self.client.host, limits.logins_per_host)
-        except TimeoutError:
-            self.time_out()
-            return
-        self._turn = True
-        backends, reasons = self._settings.backends, []
-        for backend in backends.candidates():
-            self._trying = backend
-            try:
-                await self._try(backend.endpoint)
-            except UnreachableError as error:
-                backend.failed(error.reason)
-                reasons.append(str(error))
-            else:
-                return
-        backends.refused()
-        self._unreachable("; ".join(reasons))
-
-    async def _try(self, backend: Endpoint) -> None:
-        timeout = self._settings.limits.connect_timeout
-        until = self._loop.time() + timeout
-        self._greeted = self._loop.create_future()
-        sock = await dial(backend, timeout)
-        self._backend_connected(backend, sock)
-        try:
-            async with asyncio.timeout_at(until):
-                await self._greeted
-        except TimeoutError:
-            self._backend.drop()
-            raise UnreachableError(backend, f"no greeting within {timeout:g} s") from None
-
-    def _backend_connected(self, backend: Endpoint, sock: socket.socket) -> None:
-        tune(sock)
-        settings = self._settings
-        self._backend.feed_to(self._backend_greets)
-        self._backend.attach(PumpedTransport(running_pump(), sock, self._backend), settings.limits.write_buffer)
-        if header := proxy_header(settings.backend_proxy_protocol, self.client.announcement):
-            self._backend.write(header)
-        self._session.backend_connected(isinstance(backend, UnixAddress))
-
-    def _backend_greets(self, data: bytes) -> None:
-        """Take the first bytes of a backend: from now on it is this one."""
-        if self._greeted.done():  # given up in this very turn of the loop
-            return
-        self._chosen = backend = self._trying
-        if backend is not None:
-            self._settings.backends.reached(backend)
-        self._greeted.set_result(None)
+    def backend_found(self, endpoint: Endpoint, greeting: bytes) -> None:
+        """Let the backend and the client speak; its first bytes are the greeting's."""
+        self._session.backend_connected(isinstance(endpoint, UnixAddress))
         feed = self._session.backend_data if self._awaited is None else self._backend_data_watched
         self._backend.feed_to(feed)
         # Not before: a backend that does not answer is to be called unreachable, not the client slow.
         self._set_timer(self._settings.limits.login_timeout, self.time_out)
         self._client.release(Hold.CONNECTING)
-        feed(data)
+        feed(greeting)
         self._hand_on_begun()
 
-    def _unreachable(self, reason: str) -> None:
+    def backend_missed(self, reason: str) -> None:
+        """End the session, which has nobody to talk to."""
         self._tell(self._session.backend_unreachable, reason)
         self.close()
+
+    def turn_missed(self) -> None:
+        """End the session, whose turn has not come."""
+        self.time_out()
+
+    def search_ended(self) -> None:
+        """Take note that no backend is searched any more."""
+        self._check_end()
 
     def _switch_to_bulk(self) -> None:
         if self._closing:
@@ -387,7 +281,7 @@ class Pair:
             if begun:
                 self._client.feed(begun)
         except Exception as error:
-            self._fault(error)
+            self.fault(error)
 
     # ----------------------------------------------------------------------------------------------------------------
     # TLS
@@ -409,7 +303,7 @@ class Pair:
             self._tell(self._session.backend_tls_started)
         else:
             backend.tls.met(describe(error))
-            self._unreachable(f"TLS handshake with {backend.endpoint} failed: {describe(error)}")
+            self.backend_missed(f"TLS handshake with {backend.endpoint} failed: {describe(error)}")
 
     # ----------------------------------------------------------------------------------------------------------------
     # The end
@@ -419,9 +313,7 @@ class Pair:
         self.close()
 
     def _backend_lost(self, reason: str) -> None:
-        if self._trying is not None and self._chosen is None and not self._closing:
-            if not self._greeted.done():
-                self._greeted.set_exception(UnreachableError(self._trying.endpoint, f"{reason} before the greeting"))
+        if not self._closing and self._search.lost(reason):
             return
         self._tell(self._session.backend_lost, reason)
         self.close()
@@ -483,7 +375,7 @@ class Pair:
             action()
         else:
             self._awaited = ready, action
-            if self._chosen is not None:
+            if self._search.chosen is not None:
                 self._backend.feed_to(self._backend_data_watched)
 
     def _backend_data_watched(self, data: bytes) -> None:
@@ -492,7 +384,8 @@ class Pair:
             action, self._awaited = self._awaited[1], None
             action()
 
-    def _fault(self, error: Exception) -> None:
+    def fault(self, error: Exception) -> None:
+        """End the session because of an exception that should not be."""
         if self._closing:
             return
         if isinstance(error, UnexpectedProxyHeaderError):
@@ -510,11 +403,6 @@ class Pair:
             _log.error("session failed", reason=describe(error), exc_info=error)
             self.close()
 
-    def _give_turn(self) -> None:
-        if self._turn:
-            self._turn = False
-            self._settings.turns.give(self.client.host)
-
     def _set_timer(self, seconds: float, action: Callable[..., object], *args: str) -> None:
         self._cancel_timer()
         self._timer = self._loop.call_later(seconds, action, *args)
@@ -523,24 +411,14 @@ class Pair:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._task_done)
-
-    def _task_done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("session failed", reason=describe(error), exc_info=error)
-            self.abort()
-        self._check_end()
-
     def _check_end(self) -> None:
-        if self._ended or not self._closing or self._client.connected or self._backend.connected or self._tasks:
+        if self._ended or not self._closing or self._client.connected or self._backend.connected:
+            return
+        if self._search.under_way:
             return
         self._ended = True
         self._cancel_timer()
-        self._give_turn()
+        self._search.give_turn()
         session = self._session
         usual = _log.info if self._settings.log_sessions else _log.debug
         log = _log.warning if session.result in REMARKABLE else usual

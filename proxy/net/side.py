@@ -236,7 +236,8 @@ class Side:
         encryption = self._encryption
         self._forget()
         if encryption is not None and encryption.handshaking:
-            encryption.give_up(error if isinstance(error, OSError) else _UNFINISHED)
+            unfinished = ConnectionResetError("connection closed during the handshake")
+            encryption.give_up(error if isinstance(error, OSError) else unfinished)
         else:
             self.on_lost(describe(error))
 
@@ -256,9 +257,6 @@ class Side:
         self._ended = True
         if not self._holds and not self.on_ended():
             self.close()
-
-
-_UNFINISHED = ConnectionResetError("connection closed during the handshake")
 
 
 def tune(sock: socket.socket) -> None:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from proxy.config import BackendTls, BackendTlsMode, ClientTls, ClientTlsMode
 from proxy.net.certificates import Certificate, make_certificate
-from proxy.net.pair import BackendTlsContext
+from proxy.net.settings import BackendTlsContext
 from proxy.wire.rsa import RsaKey
 
 _SMALLEST_KEY: Final = 2048

@@ -7,7 +7,7 @@ from pathlib import Path
 from proxy.config import ClientTlsMode, ProxyConfig
 from proxy.net.backends import Backends
 from proxy.net.certificates import Certificate, make_certificate
-from proxy.net.pair import PairSettings
+from proxy.net.settings import PairSettings
 from proxy.net.side import describe
 from proxy.net.tls import TlsError, backend_context, client_context, rsa_key
 from proxy.rules.match import RuleSet

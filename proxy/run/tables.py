@@ -8,7 +8,7 @@ from proxy.conflicts.causes import Facts, KeyFacts
 from proxy.lookup.cache import Name, TableCache
 from proxy.lookup.reader import Reader
 from proxy.lookup.source import Source, read_password
-from proxy.net.pair import BackendTlsContext
+from proxy.net.settings import BackendTlsContext
 from proxy.rules.match import RuleSet
 from proxy.rules.table import Missing, Table
 

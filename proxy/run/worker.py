@@ -18,7 +18,8 @@ from proxy.conflicts.recorder import Recorder
 from proxy.net.idleness import Idleness
 from proxy.net.listener import Listener
 from proxy.net.listening import Listening
-from proxy.net.pair import Manners, Pair, PairSettings
+from proxy.net.pair import Pair
+from proxy.net.settings import Manners, PairSettings
 from proxy.rules.match import RuleSet
 from proxy.rules.rule import Rule
 from proxy.rules.table import Missing, Table

@@ -10,7 +10,8 @@ from proxy.config import Address, Endpoint, Limits, Network, ProxyProtocolVersio
 from proxy.net.backends import Backends
 from proxy.net.gate import Turns
 from proxy.net.listener import Listener
-from proxy.net.pair import BackendTlsContext, Pair, PairSettings
+from proxy.net.pair import Pair
+from proxy.net.settings import BackendTlsContext, PairSettings
 
 LOCALHOST = "127.0.0.1"
 ANYWHERE = Address(LOCALHOST, 0)

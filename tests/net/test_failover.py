@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from proxy.config import Address, UnixAddress
-from proxy.net.pair import Manners
+from proxy.net.settings import Manners
 from tests.net.doubles import ANYWHERE, GREETING, LOCALHOST, ScriptedSession, backend, limits, packet, stage
 
 
@@ -176,8 +176,8 @@ async def test_a_greeting_in_the_turn_in_which_it_is_given_up() -> None:
         client = await running.connect()
         await mute.accept()
         [pair] = running.listener.pairs
-        pair._greeted.cancel()
-        pair._backend_greets(b"too late")
+        pair._search._greeted.cancel()
+        pair._search._take(b"too late")
         pair._backend_lost("too late")
         assert running.sessions[0].events == []
         await client.close()

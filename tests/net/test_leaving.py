@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from proxy.net.pair import Manners
+from proxy.net.settings import Manners
 from tests.net.doubles import Backend as Behind
 from tests.net.doubles import Peer, ScriptedSession, Stage, backend, logged_in, packet, stage
 

@@ -7,7 +7,8 @@ import pytest
 from proxy.config import Address
 from proxy.net.backends import Backends
 from proxy.net.listener import Listener
-from proxy.net.pair import Manners, Pair, PairSettings
+from proxy.net.pair import Pair
+from proxy.net.settings import Manners, PairSettings
 from proxy.net.side import Hold
 from tests.net.doubles import (
     LOCALHOST,

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from proxy.config import Address, BackendTls, BackendTlsMode, ClientTls, ClientTlsMode, UnixAddress
 from proxy.net.certificates import Certificate
-from proxy.net.pair import BackendTlsContext
+from proxy.net.settings import BackendTlsContext
 from proxy.net.tls import TlsError, backend_context, client_context, rsa_key
 from tests.net.doubles import Backend, Peer, ScriptedSession, Stage, backend, limits, packet, stage
 
