@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Sequence
-from pathlib import Path
+from functools import lru_cache
 from typing import Any, Final
 
 from proxy.config import Address, Endpoint, UnixAddress
@@ -11,8 +11,9 @@ from proxy.net.side import describe
 
 _UNIX_RETRY: Final = 0.01
 """Seconds until a Unix socket is tried again whose queue was full: unlike TCP, the kernel lets nobody wait."""
+_NON_BLOCKING: Final = getattr(socket, "SOCK_NONBLOCK", 0)
 
-_Resolved = tuple[int, int, int, str, tuple[Any, ...]]
+_Resolved = tuple[int, int, int, str, Any]
 
 
 class UnreachableError(Exception):
@@ -31,68 +32,139 @@ async def dial(endpoint: Endpoint, seconds: float) -> socket.socket:
     Raises:
         UnreachableError: none of the addresses took the connection.
     """
-    loop = asyncio.get_running_loop()
+    one = Dial(endpoint)
     try:
-        async with asyncio.timeout(seconds):
-            if isinstance(endpoint, UnixAddress):
-                return await _connect_unix(endpoint.path)
-            return await _connect_tcp(endpoint, loop.time() + seconds)
-    except TimeoutError:
-        raise UnreachableError(endpoint, f"no answer within {seconds:g} s") from None
-    except OSError as error:
-        raise UnreachableError(endpoint, describe(error)) from None
+        return one.at_once() or await one.in_time(seconds)
+    finally:
+        one.hang_up()
 
 
-async def _connect_unix(path: Path) -> socket.socket:
-    sock = socket.socket(socket.AF_UNIX)
-    try:
-        sock.setblocking(False)
+class Dial:
+    """One connection that is being made: at once where that is possible, as it is to a server on this machine.
+
+    endpoint: where to.
+    """
+
+    __slots__ = ("_endpoint", "_socket")
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._socket: socket.socket | None = None
+
+    def at_once(self) -> socket.socket | None:
+        """Connect without waiting for anything; None: that takes its time, and `in_time` goes on with it.
+
+        Raises:
+            UnreachableError: the connection is refused.
+        """
+        found = _without_look_up(self._endpoint)
+        if found is None:
+            return None
+        self._socket = sock = _open(found)
+        try:
+            sock.connect(found[4])
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            self.hang_up()
+            raise UnreachableError(self._endpoint, describe(error)) from None
+        return self._connected()
+
+    async def in_time(self, seconds: float) -> socket.socket:
+        """Connect, and wait for it for at most so many seconds.
+
+        Raises:
+            UnreachableError: none of the addresses took the connection.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(seconds):
+                if isinstance(self._endpoint, UnixAddress):
+                    await self._connect_unix(_of_unix(self._endpoint))
+                elif (found := _without_look_up(self._endpoint)) is not None:
+                    await self._connect(found)
+                else:
+                    await self._connect_any(self._endpoint, loop.time() + seconds)
+        except TimeoutError:
+            raise UnreachableError(self._endpoint, f"no answer within {seconds:g} s") from None
+        except OSError as error:
+            raise UnreachableError(self._endpoint, describe(error)) from None
+        return self._connected()
+
+    def hang_up(self) -> None:
+        """Close what is not connected yet."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _connected(self) -> socket.socket:
+        """Hand the socket out: it is the caller's from now on."""
+        sock, self._socket = self._socket, None
+        if sock is None:
+            raise RuntimeError("nothing has been dialled")
+        return sock
+
+    async def _connect_unix(self, found: _Resolved) -> None:
+        sock = self._reopen(found)
         while True:
             try:
-                sock.connect(str(path))
+                sock.connect(found[4])
             except BlockingIOError:
                 # asyncio would take it for a connection that is under way, and report success.
                 await asyncio.sleep(_UNIX_RETRY)
             else:
-                return sock
-    except BaseException:
-        sock.close()
-        raise
+                return
+
+    async def _connect_any(self, address: Address, deadline: float) -> None:
+        loop = asyncio.get_running_loop()
+        found = await _resolve(address)
+        failure = OSError(f"{address.host} has no address")
+        for left in range(len(found), 0, -1):
+            # A silent address may take its share of the time, not that of those behind it.
+            until = loop.time() + max(0.0, deadline - loop.time()) / left
+            try:
+                async with asyncio.timeout_at(until):
+                    await self._connect(found[-left])
+                return
+            except OSError as error:
+                failure = error
+                self.hang_up()
+        raise failure
+
+    async def _connect(self, found: _Resolved) -> None:
+        await asyncio.get_running_loop().sock_connect(self._reopen(found), found[4])
+
+    def _reopen(self, found: _Resolved) -> socket.socket:
+        """Go on with the connection that is under way, or begin one."""
+        if self._socket is None:
+            self._socket = _open(found)
+        return self._socket
 
 
-async def _connect_tcp(address: Address, deadline: float) -> socket.socket:
-    loop = asyncio.get_running_loop()
-    found = await _resolve(address)
-    failure = OSError(f"{address.host} has no address")
-    for left in range(len(found), 0, -1):
-        # A silent address may take its share of the time, not that of those behind it.
-        until = loop.time() + max(0.0, deadline - loop.time()) / left
-        try:
-            return await _connect(found[-left], until)
-        except OSError as error:
-            failure = error
-    raise failure
-
-
-async def _connect(found: _Resolved, until: float) -> socket.socket:
-    family, kind, protocol, _name, address = found
-    sock = socket.socket(family, kind, protocol)
-    try:
+def _open(found: _Resolved) -> socket.socket:
+    family, kind, protocol, _name, _address = found
+    sock = socket.socket(family, kind | _NON_BLOCKING, protocol)
+    if not _NON_BLOCKING:
         sock.setblocking(False)
-        async with asyncio.timeout_at(until):
-            await asyncio.get_running_loop().sock_connect(sock, address)
-    except BaseException:
-        sock.close()
-        raise
     return sock
 
 
-async def _resolve(address: Address) -> Sequence[_Resolved]:
-    """Look a name up without holding up the loop; an address written in numbers takes no look-up."""
-    loop = asyncio.get_running_loop()
+@lru_cache(maxsize=64)
+def _without_look_up(endpoint: Endpoint) -> _Resolved | None:
+    """Give an address that is written in numbers, or a Unix socket's; None: it has a name."""
+    if isinstance(endpoint, UnixAddress):
+        return _of_unix(endpoint)
+    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
     try:
-        return socket.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-        )
+        return socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM, flags=flags)[0]
     except socket.gaierror:
-        return await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        return None
+
+
+def _of_unix(address: UnixAddress) -> _Resolved:
+    return socket.AF_UNIX, socket.SOCK_STREAM, 0, "", str(address.path)
+
+
+async def _resolve(address: Address) -> Sequence[_Resolved]:
+    """Look a name up without holding up the loop."""
+    return await asyncio.get_running_loop().getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)

@@ -1,9 +1,7 @@
 """How many clients come in: at once, from one host, in a second; and how many of a host's logins are under way."""
 
-import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from proxy.config import Limits
@@ -67,7 +65,7 @@ class _Host:
 
     def __init__(self) -> None:
         self.under_way = 0
-        self.waiting: deque[asyncio.Future[None]] = deque()
+        self.waiting: deque[Callable[[], None]] = deque()
 
 
 class Turns:
@@ -81,32 +79,36 @@ class Turns:
     def __init__(self) -> None:
         self._hosts: dict[str, _Host] = {}
 
-    async def take(self, host: str, limit: int) -> None:
-        """Wait for a turn; limit: how many there may be, 0: any number. Whoever has had one has to give it back."""
-        queue = self._hosts.setdefault(host, _Host())
+    def take(self, host: str, limit: int, comes: Callable[[], None]) -> bool:
+        """Take a turn, or wait for one; whoever has had one has to give it back.
+
+        Args:
+            host: whose.
+            limit: how many there may be; 0: any number.
+            comes: called when the turn has come that had to be waited for; in the midst of what another login does.
+
+        Returns:
+            Whether it was there at once.
+        """
+        queue = self._hosts.get(host)
+        if queue is None:
+            queue = self._hosts[host] = _Host()
         if not limit or queue.under_way < limit:
             queue.under_way += 1
-            return
-        turn = asyncio.get_running_loop().create_future()
-        queue.waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.give(host)
-            else:
-                with suppress(ValueError):  # it was passed over in this very moment
-                    queue.waiting.remove(turn)
-            raise
+            return True
+        queue.waiting.append(comes)
+        return False
+
+    def leave(self, host: str, comes: Callable[[], None]) -> None:
+        """Wait no longer for a turn that has not come."""
+        self._hosts[host].waiting.remove(comes)
 
     def give(self, host: str) -> None:
         """Give a turn back, to who has waited longest."""
         queue = self._hosts[host]
-        while queue.waiting:
-            turn = queue.waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
+        if queue.waiting:
+            queue.waiting.popleft()()
+            return
         queue.under_way -= 1
         if not queue.under_way:
             del self._hosts[host]

@@ -148,7 +148,16 @@ class Listener:
         for pair in self.pairs:
             pair.abort()
 
-    def _admit(self, transport: PumpedTransport, client: Client, begun: bytes) -> Pair | None:
+    def _admit(self, transport: PumpedTransport, client: Client, begun: bytes) -> None:
+        if pair := self._take_in(transport, client, begun):
+            pair.begin()
+
+    def _refuse(self, transport: PumpedTransport, client: Client, reason: str) -> None:
+        # As a pair, so that it is answered, counted and closed as any other; but no backend is asked for it.
+        if pair := self._take_in(transport, client, b""):
+            pair.refuse(reason)
+
+    def _take_in(self, transport: PumpedTransport, client: Client, begun: bytes) -> Pair | None:
         limit = self._gate.enter(client.host)
         if limit is not None:
             # No pair: a crowd before the door is not to cost what those inside do.
@@ -168,11 +177,6 @@ class Listener:
         if self._manners is not None:  # it was on its way when the last socket was closed
             pair.leave(self._manners)
         return pair
-
-    def _refuse(self, transport: PumpedTransport, client: Client, reason: str) -> None:
-        # As a pair, so that it is answered, counted and closed as any other.
-        if pair := self._admit(transport, client, b""):
-            pair.refuse(reason)
 
     def _ended(self, pair: Pair) -> None:
         self._pairs.discard(pair)

@@ -11,6 +11,7 @@ from proxy.config import Endpoint, UnixAddress
 from proxy.conflicts.labels import REMARKABLE
 from proxy.net.backends import Backend
 from proxy.net.client import Client
+from proxy.net.deadline import Deadline
 from proxy.net.driven import DrivenSession
 from proxy.net.login_reader import LoginReader, UnexpectedProxyHeaderError
 from proxy.net.pump import PumpedTransport
@@ -53,6 +54,7 @@ class Pair:
         "_begun",
         "_client",
         "_closing",
+        "_deadline",
         "_ended",
         "_handshake",
         "_heard",
@@ -66,7 +68,6 @@ class Pair:
         "_search",
         "_session",
         "_settings",
-        "_timer",
         "client",
     )
 
@@ -101,8 +102,8 @@ class Pair:
         self._client.feed_to(self._login_reader.take)
         self._client.attach(transport, settings.limits.write_buffer)
         self._begun = begun  # what has been read of the client and not been handed on
-        self._timer: asyncio.TimerHandle | None = None
-        self._search = Search(settings, client, self._backend, self)
+        self._deadline = Deadline(self._loop)
+        self._search = Search(settings, client, self._backend, self._deadline, self)
 
     # ----------------------------------------------------------------------------------------------------------------
     # Wires: what the session asks for
@@ -138,7 +139,7 @@ class Pair:
     def login_done(self) -> None:
         """End the login: its time limit is over, and what comes is handed on as it comes."""
         self._login = False
-        self._cancel_timer()
+        self._deadline.lift()
         self._search.give_turn()
         # The session is in the middle of a packet: what has been read behind it is handed on afterwards.
         self._login_reader.redirect(self._keep)
@@ -164,7 +165,6 @@ class Pair:
             for timer in (self._leaving, self._impatient, self._handshake):
                 if timer is not None:
                     timer.cancel()
-            self._set_timer(_FAREWELL if self._lingers else self._settings.flush_timeout, self.abort)
             self._search.stop()
             self._login_reader.redirect(discard)
             self._client.ignore()
@@ -174,10 +174,18 @@ class Pair:
             if not ((self._lingers or self._client.encrypted) and self._client.end_writing()):
                 self._client.close()
             self._backend.close()
+            if self._client.closed and self._backend.closed:
+                self._deadline.lift()
+            else:
+                self._deadline.set(_FAREWELL if self._lingers else self._settings.flush_timeout, self.abort)
         self._check_end()
 
     # ----------------------------------------------------------------------------------------------------------------
     # What the listener asks for
+
+    def begin(self) -> None:
+        """Search for a backend."""
+        self._search.begin()
 
     def abort(self) -> None:
         """Close both connections at once; what waits to be sent is thrown away."""
@@ -242,7 +250,7 @@ class Pair:
         feed = self._session.backend_data if self._awaited is None else self._backend_data_watched
         self._backend.feed_to(feed)
         # Not before: a backend that does not answer is to be called unreachable, not the client slow.
-        self._set_timer(self._settings.limits.login_timeout, self.time_out)
+        self._deadline.set(self._settings.limits.login_timeout, self.time_out)
         self._client.release(Hold.CONNECTING)
         feed(greeting)
         self._hand_on_begun()
@@ -251,10 +259,6 @@ class Pair:
         """End the session, which has nobody to talk to."""
         self._tell(self._session.backend_unreachable, reason)
         self.close()
-
-    def turn_missed(self) -> None:
-        """End the session, whose turn has not come."""
-        self.time_out()
 
     def search_ended(self) -> None:
         """Take note that no backend is searched any more."""
@@ -313,7 +317,7 @@ class Pair:
         self.close()
 
     def _backend_lost(self, reason: str) -> None:
-        if not self._closing and self._search.lost(reason):
+        if self._search.lost(reason):
             return
         self._tell(self._session.backend_lost, reason)
         self.close()
@@ -327,7 +331,7 @@ class Pair:
         self._client.hold(Hold.ENDED)
         # Replies that are due still go to the client, who may have closed one direction only; and as long as one is due
         # the session may have something of its own to ask the backend. But a client that is gone is not waited for.
-        self._set_timer(self._settings.half_closed_timeout, self._lose_hope)
+        self._deadline.set(self._settings.half_closed_timeout, self._lose_hope)
         self._do_when(self._is_answered, self._pass_client_end_on)
         return True
 
@@ -336,12 +340,12 @@ class Pair:
 
     def _lose_hope(self) -> None:
         self._backend.end_writing()
-        self._set_timer(self._settings.abandoned_timeout, self._client_lost, _NO_REPLY)
+        self._deadline.set(self._settings.abandoned_timeout, self._client_lost, _NO_REPLY)
 
     def _pass_client_end_on(self) -> None:
         self._session.client_ended()
         if self._backend.end_writing():
-            self._set_timer(self._settings.half_closed_timeout, self._client_lost, _NO_END)
+            self._deadline.set(self._settings.half_closed_timeout, self._client_lost, _NO_END)
         else:
             self._client_lost("connection closed")
 
@@ -403,21 +407,13 @@ class Pair:
             _log.error("session failed", reason=describe(error), exc_info=error)
             self.close()
 
-    def _set_timer(self, seconds: float, action: Callable[..., object], *args: str) -> None:
-        self._cancel_timer()
-        self._timer = self._loop.call_later(seconds, action, *args)
-
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
     def _check_end(self) -> None:
         if self._ended or not self._closing or self._client.connected or self._backend.connected:
             return
         if self._search.under_way:
             return
         self._ended = True
-        self._cancel_timer()
+        self._deadline.lift()
         self._search.give_turn()
         session = self._session
         usual = _log.info if self._settings.log_sessions else _log.debug

@@ -2,12 +2,15 @@
 
 import asyncio
 import socket
+from collections.abc import Iterator
+from functools import partial
 from typing import Protocol
 
 from proxy.config import Endpoint
 from proxy.net.backends import Backend
 from proxy.net.client import Client
-from proxy.net.dial import UnreachableError, dial
+from proxy.net.deadline import Deadline
+from proxy.net.dial import Dial, UnreachableError
 from proxy.net.loop import running_pump
 from proxy.net.proxy_header import proxy_header
 from proxy.net.pump import PumpedTransport
@@ -16,7 +19,7 @@ from proxy.net.side import Side, tune
 
 
 class Searcher(Protocol):
-    """For whom a backend is searched; one of the first four is told, and always the last."""
+    """For whom a backend is searched."""
 
     def backend_found(self, endpoint: Endpoint, greeting: bytes) -> None:
         """Take the first bytes of a backend: from now on it is this one."""
@@ -24,14 +27,14 @@ class Searcher(Protocol):
     def backend_missed(self, reason: str) -> None:
         """Take note that there is none to talk to."""
 
-    def turn_missed(self) -> None:
+    def time_out(self) -> None:
         """Take note that other logins of the client's host have left no time for this one."""
 
     def fault(self, error: Exception) -> None:
         """Take note of an exception that should not be."""
 
     def search_ended(self) -> None:
-        """Take note that nothing of the search runs any more."""
+        """Take note that nothing is under way any more, if the search has been stopped."""
 
 
 class Search:
@@ -41,35 +44,70 @@ class Search:
         settings: the pair's.
         client: for whom.
         side: the side of the backend, which is attached to each that takes the connection.
+        deadline: of the login; free again once a backend has greeted.
         searcher: is told what comes of it.
 
     Attributes:
         chosen: the backend that has greeted.
     """
 
-    __slots__ = ("_client", "_greeted", "_searcher", "_settings", "_side", "_task", "_trying", "_turn", "chosen")
+    __slots__ = (
+        "_client",
+        "_deadline",
+        "_left",
+        "_loop",
+        "_reasons",
+        "_searcher",
+        "_settings",
+        "_side",
+        "_stopped",
+        "_task",
+        "_trying",
+        "_turn",
+        "_waiting",
+        "chosen",
+    )
 
-    def __init__(self, settings: PairSettings, client: Client, side: Side, searcher: Searcher) -> None:
+    def __init__(
+        self, settings: PairSettings, client: Client, side: Side, deadline: Deadline, searcher: Searcher
+    ) -> None:
         self._settings = settings
         self._client = client
         self._side = side
+        self._deadline = deadline
         self._searcher = searcher
+        self._loop = asyncio.get_running_loop()
+        self._stopped = False
+        self._waiting = False  # for a turn
         self._turn = False  # it is among the logins of its host that are under way
+        self._left: Iterator[Backend] = iter(())
+        self._reasons: list[str] = []
         self._trying: Backend | None = None
+        self._task: asyncio.Task[socket.socket] | None = None
         self.chosen: Backend | None = None
-        loop = asyncio.get_running_loop()
-        self._greeted: asyncio.Future[None] = loop.create_future()
-        self._task: asyncio.Task[None] | None = loop.create_task(self._run())
-        self._task.add_done_callback(self._done)
 
     @property
     def under_way(self) -> bool:
-        """Whether something of it runs."""
+        """Whether something of it has to come to its end yet."""
         return self._task is not None
+
+    def begin(self) -> None:
+        """Search; the searcher may be told before this returns that there is none."""
+        limits = self._settings.limits
+        if self._settings.turns.take(self._client.host, limits.logins_per_host, self._turn_comes):
+            self._turn = True
+            self._begin_trying()
+        else:
+            self._waiting = True
+            self._deadline.set(limits.login_timeout, self._searcher.time_out)
 
     def stop(self) -> None:
         """Search no more."""
-        if self._task is not None and self._task is not asyncio.current_task():
+        self._stopped = True
+        if self._waiting:
+            self._waiting = False
+            self._settings.turns.leave(self._client.host, self._turn_comes)
+        if self._task is not None:
             self._task.cancel()
 
     def give_turn(self) -> None:
@@ -80,67 +118,90 @@ class Search:
 
     def lost(self, reason: str) -> bool:
         """Take note that the connection to a backend is gone; return whether that is all that it means."""
-        if self._trying is None or self.chosen is not None:
+        if self._stopped or self._trying is None or self.chosen is not None:
             return False
-        if not self._greeted.done():
-            self._greeted.set_exception(UnreachableError(self._trying.endpoint, f"{reason} before the greeting"))
+        self._miss(self._trying, f"{reason} before the greeting")
+        self._try_next()
         return True
 
-    async def _run(self) -> None:
-        limits = self._settings.limits
-        try:
-            async with asyncio.timeout(limits.login_timeout):
-                await self._settings.turns.take(self._client.host, limits.logins_per_host)
-        except TimeoutError:
-            self._searcher.turn_missed()
-            return
+    def _turn_comes(self) -> None:
+        self._waiting = False
         self._turn = True
-        backends, reasons = self._settings.backends, []
-        for backend in backends.candidates():
-            self._trying = backend
-            try:
-                await self._try(backend.endpoint)
-            except UnreachableError as error:
-                backend.failed(error.reason)
-                reasons.append(str(error))
-            else:
-                return
-        backends.refused()
-        self._searcher.backend_missed("; ".join(reasons))
+        self._deadline.lift()
+        self._loop.call_soon(self._begin_trying)
 
-    async def _try(self, backend: Endpoint) -> None:
-        loop = asyncio.get_running_loop()
-        timeout = self._settings.limits.connect_timeout
-        until = loop.time() + timeout
-        self._greeted = loop.create_future()
-        sock = await dial(backend, timeout)
-        self._attach(sock)
+    def _begin_trying(self) -> None:
+        self._left = iter(self._settings.backends.candidates())
+        self._try_next()
+
+    def _try_next(self) -> None:
+        """Try those that are left, until one does not refuse at once."""
         try:
-            async with asyncio.timeout_at(until):
-                await self._greeted
-        except TimeoutError:
-            self._side.drop()
-            raise UnreachableError(backend, f"no greeting within {timeout:g} s") from None
+            for backend in self._left:
+                if self._stopped or self._try(backend):
+                    return
+            self._settings.backends.refused()
+            self._searcher.backend_missed("; ".join(self._reasons))
+        except Exception as error:
+            self._searcher.fault(error)
 
-    def _attach(self, sock: socket.socket) -> None:
-        tune(sock)
-        settings = self._settings
-        self._side.feed_to(self._take)
-        self._side.attach(PumpedTransport(running_pump(), sock, self._side), settings.limits.write_buffer)
-        if header := proxy_header(settings.backend_proxy_protocol, self._client.announcement):
-            self._side.write(header)
+    def _try(self, backend: Backend) -> bool:
+        """Connect, and wait for the greeting; return whether there is something to wait for."""
+        self._trying = backend
+        timeout = self._settings.limits.connect_timeout
+        dial = Dial(backend.endpoint)
+        try:
+            sock = dial.at_once()
+        except UnreachableError as error:
+            self._miss(backend, error.reason)
+            return False
+        if sock is not None:
+            self._attach(sock, timeout)
+        else:
+            self._deadline.lift()  # the dial has its own
+            self._task = self._loop.create_task(dial.in_time(timeout))
+            self._task.add_done_callback(partial(self._dialled, backend, dial, self._loop.time() + timeout))
+        return True
 
-    def _take(self, greeting: bytes) -> None:
-        backend = self._trying
-        if backend is None or self._greeted.done():  # given up in this very turn of the loop
-            return
-        self.chosen = backend
-        self._settings.backends.reached(backend)
-        self._greeted.set_result(None)
-        self._searcher.backend_found(backend.endpoint, greeting)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _dialled(self, backend: Backend, dial: Dial, until: float, task: asyncio.Task[socket.socket]) -> None:
+        """Go on with what has become of a connection; until: when it must have been greeted."""
         self._task = None
-        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+        dial.hang_up()
+        try:
+            if self._stopped:
+                if not task.cancelled() and task.exception() is None:
+                    task.result().close()
+            else:
+                self._attach(task.result(), until - self._loop.time())
+        except UnreachableError as error:
+            self._miss(backend, error.reason)
+            self._try_next()
+        except Exception as error:
             self._searcher.fault(error)
         self._searcher.search_ended()
+
+    def _attach(self, sock: socket.socket, seconds: float) -> None:
+        """Use a connection, on which the greeting has to come within so many seconds."""
+        tune(sock)
+        side, settings = self._side, self._settings
+        side.feed_to(self._take)
+        side.attach(PumpedTransport(running_pump(), sock, side), settings.limits.write_buffer)
+        if header := proxy_header(settings.backend_proxy_protocol, self._client.announcement):
+            side.write(header)
+        self._deadline.set(seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        self._side.drop()
+        if self._trying is not None:
+            self._miss(self._trying, f"no greeting within {self._settings.limits.connect_timeout:g} s")
+        self._try_next()
+
+    def _miss(self, backend: Backend, reason: str) -> None:
+        backend.failed(reason)
+        self._reasons.append(str(UnreachableError(backend.endpoint, reason)))
+
+    def _take(self, greeting: bytes) -> None:
+        if self._trying is not None:
+            self.chosen = backend = self._trying
+            self._settings.backends.reached(backend)
+            self._searcher.backend_found(backend.endpoint, greeting)

@@ -216,6 +216,12 @@ class Side:
             self._transport.drop()
         self._forget()
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is left to be sent, or to be waited for."""
+        transport = self._transport
+        return transport is None or (transport.is_closing() and not transport.get_write_buffer_size())
+
     def _forget(self) -> None:
         self.write = discard
         self.connected = False

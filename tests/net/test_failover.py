@@ -171,13 +171,18 @@ async def test_several_listeners(tmp_path: Path) -> None:
                 await running.connect()
 
 
-async def test_a_greeting_in_the_turn_in_which_it_is_given_up() -> None:
-    async with backend(greeting=b"") as mute, backend() as server, stage((mute.address, server.address)) as running:
+async def test_a_greeting_that_comes_too_late_is_not_heard() -> None:
+    async with (
+        backend(greeting=b"") as mute,
+        backend() as server,
+        stage((mute.address, server.address), limits(connect_timeout=0.05)) as running,
+    ):
         client = await running.connect()
-        await mute.accept()
-        [pair] = running.listener.pairs
-        pair._search._greeted.cancel()
-        pair._search._take(b"too late")
-        pair._backend_lost("too late")
+        late = await mute.accept()
+        on_time = await server.accept()
+        late.send(b"too late")
+        assert await client.read(len(GREETING)) == GREETING
+        assert await late.rest() == b""
+        on_time.send(b"!")
+        assert await client.read(1) == b"!"
         assert running.sessions[0].events == []
-        await client.close()

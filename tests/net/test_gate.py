@@ -1,7 +1,5 @@
-import asyncio
 from collections import Counter
-
-import pytest
+from functools import partial
 
 from proxy.config import Limits
 from proxy.conflicts.labels import Result
@@ -58,62 +56,42 @@ def test_other_limits_hold_for_those_who_come_afterwards() -> None:
     assert gate.enter("a") is Result.LIMIT_LOGINS_PER_SECOND  # the bucket begins empty
 
 
-async def _settle() -> None:
-    for _ in range(3):
-        await asyncio.sleep(0)
-
-
-async def test_turns_go_round_in_order() -> None:
+def test_turns_go_round_in_order() -> None:
     turns, had = Turns(), []
-
-    async def client(name: str) -> None:
-        await turns.take("h", 1)
-        had.append(name)
-
-    waiting = [asyncio.create_task(client(name)) for name in "abc"]
-    await _settle()
-    assert had == ["a"]
+    assert turns.take("h", 1, lambda: had.append("a"))
+    for name in "bc":
+        assert not turns.take("h", 1, partial(had.append, name))
+    assert had == []
     turns.give("h")
-    await _settle()
-    assert had == ["a", "b"]
+    assert had == ["b"]
     turns.give("h")
-    await asyncio.gather(*waiting)
-    assert had == ["a", "b", "c"]
+    assert had == ["b", "c"]
     turns.give("h")
     assert turns._hosts == {}
 
 
-async def test_hosts_do_not_wait_for_each_other() -> None:
+def test_hosts_do_not_wait_for_each_other() -> None:
     turns = Turns()
-    async with asyncio.timeout(1):
-        await turns.take("a", 1)
-        await turns.take("b", 1)
+    assert turns.take("a", 1, never)
+    assert turns.take("b", 1, never)
 
 
-async def test_without_a_limit_nobody_waits() -> None:
+def test_without_a_limit_nobody_waits() -> None:
     turns = Turns()
-    async with asyncio.timeout(1):
-        for _ in range(100):
-            await turns.take("a", 0)
+    assert all(turns.take("a", 0, never) for _ in range(100))
 
 
-@pytest.mark.parametrize("moment", ["before", "given then", "then given"])
-async def test_who_gives_up_takes_nobody_s_turn(moment: str) -> None:
-    turns = Turns()
-    await turns.take("h", 1)
-    gives_up = asyncio.create_task(turns.take("h", 1))
-    next_one = asyncio.create_task(turns.take("h", 1))
-    await _settle()
-    if moment == "given then":
-        turns.give("h")
-        gives_up.cancel()
-    else:
-        gives_up.cancel()
-        if moment == "before":
-            await _settle()
-        turns.give("h")
-    async with asyncio.timeout(1):
-        await next_one
-    assert gives_up.cancelled()
+def test_who_gives_up_takes_nobody_s_turn() -> None:
+    turns, had = Turns(), []
+    assert turns.take("h", 1, never)
+    assert not turns.take("h", 1, never)
+    assert not turns.take("h", 1, lambda: had.append("next"))
+    turns.leave("h", never)
+    turns.give("h")
+    assert had == ["next"]
     turns.give("h")
     assert turns._hosts == {}
+
+
+def never() -> None:
+    raise AssertionError("a turn that is not waited for")

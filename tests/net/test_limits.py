@@ -47,9 +47,30 @@ async def test_a_turn_that_a_lost_client_had_is_given_on() -> None:
         assert await second.read(len(GREETING)) == GREETING
 
 
+async def turn_of_the_loop() -> None:
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("moment", ["before its turn", "with its turn"])
+async def test_a_turn_of_one_who_leaves_goes_to_the_next(moment: str) -> None:
+    async with backend() as behind, stage(behind.address, Limits(logins_per_host=1)) as proxy:
+        await proxy.greeted()
+        for _ in range(2):
+            last = await proxy.connect()
+        while len(proxy.sessions) < 3:
+            await turn_of_the_loop()
+        first, leaving, _ = proxy.sessions
+        if moment == "with its turn":
+            first.done()
+        leaving.wires.close()
+        first.done()
+        assert await last.read(len(GREETING)) == GREETING
+        assert leaving.backend_secure is None
+
+
 async def test_nobody_waits_longer_than_a_login_may_take() -> None:
     async with backend() as behind, stage(behind.address, Limits(logins_per_host=1, login_timeout=0.3)) as proxy:
-        await proxy.turns.take(LOCALHOST, 1)  # by a login that never ends
+        proxy.turns.take(LOCALHOST, 1, lambda: None)  # by a login that never ends
         client = await proxy.connect()
         assert await client.read(12) == b"ERR too late"
         assert [each.events for each in proxy.sessions] == [["timed out"]]
