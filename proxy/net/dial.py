@@ -62,13 +62,12 @@ class Dial:
             return None
         self._socket = sock = _open(found)
         try:
-            sock.connect(found[4])
-        except BlockingIOError:
-            return None
+            # Linux has connected to a server on this machine by the end of the call, and says so when asked again.
+            connected = _connects(sock, found) or _connects(sock, found)
         except OSError as error:
             self.hang_up()
             raise UnreachableError(self._endpoint, describe(error)) from None
-        return self._connected()
+        return self._connected() if connected else None
 
     async def in_time(self, seconds: float) -> socket.socket:
         """Connect, and wait for it for at most so many seconds.
@@ -107,13 +106,10 @@ class Dial:
     async def _connect_unix(self, found: _Resolved) -> None:
         sock = self._reopen(found)
         while True:
-            try:
-                sock.connect(found[4])
-            except BlockingIOError:
-                # asyncio would take it for a connection that is under way, and report success.
-                await asyncio.sleep(_UNIX_RETRY)
-            else:
+            if _connects(sock, found):
                 return
+            # asyncio would take it for a connection that is under way, and report success.
+            await asyncio.sleep(_UNIX_RETRY)
 
     async def _connect_any(self, address: Address, deadline: float) -> None:
         loop = asyncio.get_running_loop()
@@ -147,6 +143,14 @@ def _open(found: _Resolved) -> socket.socket:
     if not _NON_BLOCKING:
         sock.setblocking(False)
     return sock
+
+
+def _connects(sock: socket.socket, found: _Resolved) -> bool:
+    try:
+        sock.connect(found[4])
+    except BlockingIOError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=64)

@@ -3,13 +3,14 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from typing import Final
 
 from proxy.config import Endpoint, Network
 from proxy.net.client import Client, announced_client, connected_client
 from proxy.net.loop import running_pump
 from proxy.net.proxy_header import Announcement, HeaderReader, ProxyHeaderError, plain_ip
 from proxy.net.pump import PumpedTransport
-from proxy.net.side import discard, tune
+from proxy.net.side import discard
 
 
 class Entrance:
@@ -38,14 +39,12 @@ class Entrance:
 
     def welcome(self, sock: socket.socket) -> None:
         """Let a client in that has connected, or wait for its PROXY header."""
-        tune(sock)
         client = connected_client(sock, self._listener)
-        door = Door(self, client)
-        transport = PumpedTransport(self._pump, sock, door)
         if self._expects_header(client):
-            door.wait(transport)
+            door = Door(self, client)
+            door.wait(PumpedTransport(self._pump, sock, door))
         else:
-            self._admit(transport, client, b"")
+            self._admit(PumpedTransport(self._pump, sock, _NOBODY), client, b"")
 
     def _expects_header(self, client: Client) -> bool:
         """Whether a connection must begin with a PROXY header: not one that is gone already, nor of a Unix socket."""
@@ -66,6 +65,32 @@ class Entrance:
         """Let nobody wait any longer."""
         for door in tuple(self.waiting):
             door.abort()
+
+
+class _Nobody:
+    """Is told of a connection until it has a pair, or in place of one."""
+
+    def __init__(self) -> None:
+        self.feed: Callable[[bytes], None] = discard
+
+    def fault(self, error: Exception) -> None:
+        """Nothing is done that could go wrong."""
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Nobody waits for it."""
+
+    def eof_received(self) -> bool:
+        """Close it."""
+        return False
+
+    def pause_writing(self) -> None:
+        """Nothing is written that could be too much."""
+
+    def resume_writing(self) -> None:
+        """Nothing is written that could be too much."""
+
+
+_NOBODY: Final = _Nobody()
 
 
 class Door:

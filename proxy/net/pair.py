@@ -167,13 +167,13 @@ class Pair:
                     timer.cancel()
             self._search.stop()
             self._login_reader.redirect(discard)
-            self._client.ignore()
-            self._backend.ignore()
             # What the client has on its way would make a socket that is closed break the line, and what was said last
             # might never be read: it is told that nothing more comes, and then it has its turn to close.
             if not ((self._lingers or self._client.encrypted) and self._client.end_writing()):
                 self._client.close()
             self._backend.close()
+            self._client.ignore()
+            self._backend.ignore()
             if self._client.closed and self._backend.closed:
                 self._deadline.lift()
             else:

@@ -91,6 +91,7 @@ class LoginPhase:
 
     __slots__ = (
         "_answered",
+        "_answers",
         "_auth",
         "_backend",
         "_backend_compression",
@@ -138,6 +139,7 @@ class LoginPhase:
         self._terms: AuthTerms | None = None
         self._auth: AuthRelay | None = None
         self._answered = False  # the backend has answered what the client said last
+        self._answers = b""  # of the backend's, on their way to the client
         self._client_compression: CompressionAlgorithm | None = None
         self._backend_compression: CompressionAlgorithm | None = None
 
@@ -168,11 +170,14 @@ class LoginPhase:
     def backend_data(self, data: bytes) -> None:
         """Take bytes that the backend sent."""
         self._backend.feed(data)
-        while self._state in (_State.GREETING, _State.AUTH) and (packet := self._backend.next()) is not None:
-            if self._state is _State.GREETING:
-                self._take_greeting(*packet)
-            else:
-                self._take_auth(*packet)
+        try:
+            while self._state in (_State.GREETING, _State.AUTH) and (packet := self._backend.next()) is not None:
+                if self._state is _State.GREETING:
+                    self._take_greeting(*packet)
+                else:
+                    self._take_auth(*packet)
+        finally:
+            self._pass_answers_on()
         self._take_client_packets()
 
     def client_tls_started(self) -> None:
@@ -199,6 +204,7 @@ class LoginPhase:
 
     def refuse(self, number: int, state: str, message: str) -> None:
         """Answer the client with an error of the proxy's own."""
+        self._pass_answers_on()
         if self._greeting is None:
             self._wires.to_client(frame(err(number, "", message), 0))
         else:
@@ -379,13 +385,15 @@ class LoginPhase:
             return
         if onward := auth.from_backend(sequence, payload):
             self._answered = True
-            self._wires.to_client(onward)
+            self._answers += onward
         match payload[:1]:
             case b"\xff":
                 self._state = _State.OVER
+                self._pass_answers_on()
                 self._end(Result.LOGIN_REFUSED, "the backend refused the login")
             case b"\x00":
                 self._state = _State.OVER
+                self._pass_answers_on()
                 self._succeeded(
                     Agreed(
                         self._known_greeting(),
@@ -397,6 +405,12 @@ class LoginPhase:
                         self._backend_compression,
                     )
                 )
+
+    def _pass_answers_on(self) -> None:
+        """Send what the backend has said in one go in one go: caching_sha2_password ends with two packets."""
+        answers, self._answers = self._answers, b""
+        if answers:
+            self._wires.to_client(answers)
 
     def _count(self, user: str) -> bool:
         self.counted = self._settings.users.take(user, self._settings.limits.sessions_per_user)

@@ -268,7 +268,7 @@ async def test_a_client_that_never_reads_holds_the_backend_and_cannot_hinder_the
         data = b"x" * 50_000_000
         behind.send(data)
         (pair,) = running.listener.pairs
-        while Hold.FULL not in pair._backend._holds:
+        while not pair._backend._holds & Hold.FULL:
             await turn_of_the_loop()
         await running.listener.close()
         assert not running.listener.pairs
