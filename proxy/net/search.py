@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Protocol
 
-from proxy.config import Endpoint
+from proxy.config import Address, Endpoint
 from proxy.net.backends import Backend
 from proxy.net.client import Client
 from proxy.net.deadline import Deadline
@@ -156,7 +156,7 @@ class Search:
             self._miss(backend, error.reason)
             return False
         if sock is not None:
-            self._attach(sock, timeout)
+            self._attach(backend, sock, timeout)
         else:
             self._deadline.lift()  # the dial has its own
             self._task = self._loop.create_task(dial.in_time(timeout))
@@ -172,7 +172,7 @@ class Search:
                 if not task.cancelled() and task.exception() is None:
                     task.result().close()
             else:
-                self._attach(task.result(), until - self._loop.time())
+                self._attach(backend, task.result(), until - self._loop.time())
         except UnreachableError as error:
             self._miss(backend, error.reason)
             self._try_next()
@@ -180,9 +180,10 @@ class Search:
             self._searcher.fault(error)
         self._searcher.search_ended()
 
-    def _attach(self, sock: socket.socket, seconds: float) -> None:
+    def _attach(self, backend: Backend, sock: socket.socket, seconds: float) -> None:
         """Use a connection, on which the greeting has to come within so many seconds."""
-        tune(sock)
+        if isinstance(backend.endpoint, Address):
+            tune(sock)
         side, settings = self._side, self._settings
         side.feed_to(self._take)
         side.attach(PumpedTransport(running_pump(), sock, side), settings.limits.write_buffer)

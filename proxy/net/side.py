@@ -269,10 +269,9 @@ class Side:
 
 
 def tune(sock: socket.socket) -> None:
-    """Send small packets at once, and notice a peer whose machine has vanished."""
-    if sock.family in (socket.AF_INET, socket.AF_INET6):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    """Send small packets by TCP at once, and notice a peer whose machine has vanished."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 
 def describe(error: BaseException | None) -> str:

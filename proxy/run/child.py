@@ -14,6 +14,7 @@ from proxy.conflicts.journal import Outbox
 from proxy.net.door import Entrance
 from proxy.net.loop import Loop
 from proxy.run.channel import Channel, open_channel
+from proxy.run.garbage import spare_what_stays
 from proxy.run.handover import Taker
 from proxy.run.logs import change_level, configure_logging
 from proxy.run.messages import Ask, Commit, Committed, Drain, Forget, Prepare, Prepared, Ready, Report, SeenDdl, Start
@@ -46,6 +47,7 @@ class Child:
     async def run(self) -> None:
         """Serve until the supervisor says that it is over, or is gone."""
         self._worker.warm()
+        spare_what_stays()
         self._channel.send(Ready())
         listening = asyncio.create_task(self._listen())
         reporting = asyncio.create_task(self._report_now_and_then())

@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from proxy.net.loop import Loop
+from proxy.run.garbage import spare_what_stays
 from proxy.run.limits import raise_open_files_limit
 from proxy.run.notify import Notifier
 from proxy.run.policy import Loaded
@@ -78,6 +79,7 @@ async def _serve(loaded: Loaded, origin: Origin, take_over: bool, stop: Stop) ->
             await predecessor.relieve()
         running.await_successor(stop.asked.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: reloads.create_task(running.reload("SIGHUP")))
+        spare_what_stays()
         _log.info(
             "serving",
             listen=", ".join(map(str, running.addresses)),
