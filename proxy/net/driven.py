@@ -18,6 +18,18 @@ class DrivenSession(Protocol):
     def reason(self) -> str:
         """Why it has ended, in words."""
 
+    @property
+    def thread_id(self) -> int:
+        """The backend's id of its connection; 0 before that has greeted."""
+
+    @property
+    def user(self) -> str:
+        """Who is logged in, or wants to be; empty before that is known."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether an end now would break nothing off: no reply is due and nothing of the client's waits."""
+
     def account(self) -> Mapping[str, object]:
         """Say for the log what it was and did, by names; none of it is a value or a secret."""
 

@@ -21,7 +21,7 @@ class LoginReader:
         feed: takes headers and payloads.
     """
 
-    __slots__ = ("_begun", "_first", "_missing", "_onward", "_payload", "feed")
+    __slots__ = ("_begun", "_first", "_missing", "_onward", "_payload", "_taking", "feed")
 
     def __init__(self, feed: Callable[[bytes], None]) -> None:
         self.feed = feed
@@ -30,6 +30,7 @@ class LoginReader:
         self._begun = bytearray()
         self._missing = _HEADER
         self._payload = False  # what is missing is a payload's
+        self._taking = False
 
     def take(self, data: bytes) -> None:
         """Take bytes that have arrived.
@@ -37,6 +38,18 @@ class LoginReader:
         Raises:
             UnexpectedProxyHeaderError: they are the beginning of a PROXY header.
         """
+        self._taking = True
+        try:
+            self._take(data)
+        finally:
+            self._taking = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing has come of a packet that has not been handed on, and nothing comes just now."""
+        return not (self._taking or self._begun or self._payload)
+
+    def _take(self, data: bytes) -> None:
         position = 0
         while self._onward is None:
             end = position + self._missing - len(self._begun)

@@ -46,6 +46,10 @@ class Pair:
         open_session: makes the session.
         on_end: called once, when both connections are closed and no backend is searched any more.
         begun: what has been read of the client already.
+
+    Attributes:
+        client: who that is.
+        session: the conversation.
     """
 
     __slots__ = (
@@ -66,9 +70,9 @@ class Pair:
         "_loop",
         "_on_end",
         "_search",
-        "_session",
         "_settings",
         "client",
+        "session",
     )
 
     def __init__(
@@ -96,8 +100,8 @@ class Pair:
         self._handshake: asyncio.TimerHandle | None = None
         self._heard = False
         self._lingers = False
-        self._session = open_session(self, client.address)
-        self._login_reader = LoginReader(self._session.client_data)
+        self.session = open_session(self, client.address)
+        self._login_reader = LoginReader(self.session.client_data)
         self._client.hold(Hold.CONNECTING)
         self._client.feed_to(self._login_reader.take)
         self._client.attach(transport, settings.limits.write_buffer)
@@ -141,10 +145,13 @@ class Pair:
         self._login = False
         self._deadline.lift()
         self._search.give_turn()
-        # The session is in the middle of a packet: what has been read behind it is handed on afterwards.
-        self._login_reader.redirect(self._keep)
-        self._client.hold(Hold.SWITCHING)
-        self.soon(self._switch_to_bulk)
+        if self._login_reader.idle and not self._begun:
+            self._switch_to_bulk()
+        else:
+            # The session is in the middle of a packet: what has been read behind it is handed on afterwards.
+            self._login_reader.redirect(self._keep)
+            self._client.hold(Hold.SWITCHING)
+            self.soon(self._switch_to_bulk)
 
     def hold_client(self) -> None:
         """Stop reading from the client."""
@@ -212,33 +219,33 @@ class Pair:
     def shut_down(self, tell: bool = True) -> None:
         """End the session because the proxy ends; tell: with the server's error for that, unless a reply is due."""
         self._lingers = True
-        self._tell(partial(self._session.shut_down, tell))
+        self._tell(partial(self.session.shut_down, tell))
         self.close()
 
     def refuse(self, reason: str) -> None:
         """End the session because of what the client sent, or did not send, before it."""
-        self._tell(self._session.malformed, reason)
+        self._tell(self.session.malformed, reason)
         self.close()
 
     def time_out(self) -> None:
         """End the session because its login takes too long."""
-        self._tell(self._session.login_timed_out)
+        self._tell(self.session.login_timed_out)
         self.close()
 
     @property
     def bytes_moved(self) -> int:
         """How many bytes the session has taken of both sides."""
-        return self._session.bytes_moved
+        return self.session.bytes_moved
 
     @property
     def waits_for_client(self) -> bool:
         """Whether it is the client's turn."""
-        return self._session.waits_for_client
+        return self.session.waits_for_client
 
     def idle_out(self) -> None:
         """End the session because its client has said nothing for long."""
         self._lingers = True
-        self._tell(self._session.idle_timed_out)
+        self._tell(self.session.idle_timed_out)
         self.close()
 
     # ----------------------------------------------------------------------------------------------------------------
@@ -246,8 +253,8 @@ class Pair:
 
     def backend_found(self, endpoint: Endpoint, greeting: bytes) -> None:
         """Let the backend and the client speak; its first bytes are the greeting's."""
-        self._session.backend_connected(isinstance(endpoint, UnixAddress))
-        feed = self._session.backend_data if self._awaited is None else self._backend_data_watched
+        self.session.backend_connected(isinstance(endpoint, UnixAddress))
+        feed = self.session.backend_data if self._awaited is None else self._backend_data_watched
         self._backend.feed_to(feed)
         # Not before: a backend that does not answer is to be called unreachable, not the client slow.
         self._deadline.set(self._settings.limits.login_timeout, self.time_out)
@@ -257,7 +264,7 @@ class Pair:
 
     def backend_missed(self, reason: str) -> None:
         """End the session, which has nobody to talk to."""
-        self._tell(self._session.backend_unreachable, reason)
+        self._tell(self.session.backend_unreachable, reason)
         self.close()
 
     def search_ended(self) -> None:
@@ -268,7 +275,7 @@ class Pair:
         if self._closing:
             return
         self._begun = self._login_reader.rest() + self._begun
-        from_client, from_backend = self._session.in_bulk(self._client.write, self._backend.write)
+        from_client, from_backend = self.session.in_bulk(self._client.write, self._backend.write)
         self._client.feed_to(from_client if self._leaving is None else self._client_data_leaving)
         if self._awaited is None:
             self._backend.feed_to(from_backend)
@@ -294,9 +301,9 @@ class Pair:
         if error is None:
             self._login_reader.redirect(None)
             self._client.feed_to(self._login_reader.take)
-            self._tell(self._session.client_tls_started)
+            self._tell(self.session.client_tls_started)
         else:
-            self._tell(self._session.client_tls_failed, f"TLS handshake failed: {describe(error)}")
+            self._tell(self.session.client_tls_failed, f"TLS handshake failed: {describe(error)}")
             self.close()
 
     def _backend_encrypted(self, backend: Backend, error: OSError | None) -> None:
@@ -304,7 +311,7 @@ class Pair:
             self._handshake.cancel()
         if error is None:
             backend.tls.over()
-            self._tell(self._session.backend_tls_started)
+            self._tell(self.session.backend_tls_started)
         else:
             backend.tls.met(describe(error))
             self.backend_missed(f"TLS handshake with {backend.endpoint} failed: {describe(error)}")
@@ -313,13 +320,13 @@ class Pair:
     # The end
 
     def _client_lost(self, reason: str) -> None:
-        self._tell(self._session.client_lost, reason)
+        self._tell(self.session.client_lost, reason)
         self.close()
 
     def _backend_lost(self, reason: str) -> None:
         if self._search.lost(reason):
             return
-        self._tell(self._session.backend_lost, reason)
+        self._tell(self.session.backend_lost, reason)
         self.close()
 
     def _client_ended(self) -> bool:
@@ -343,7 +350,7 @@ class Pair:
         self._deadline.set(self._settings.abandoned_timeout, self._client_lost, _NO_REPLY)
 
     def _pass_client_end_on(self) -> None:
-        self._session.client_ended()
+        self.session.client_ended()
         if self._backend.end_writing():
             self._deadline.set(self._settings.half_closed_timeout, self._client_lost, _NO_END)
         else:
@@ -351,13 +358,13 @@ class Pair:
 
     def _client_data_leaving(self, data: bytes) -> None:
         self._heard = True
-        if self._session.asks_whether_alive(data):
+        if self.session.asks_whether_alive(data):
             self.shut_down(tell=False)
         else:
-            self._session.client_data(data)
+            self.session.client_data(data)
 
     def _end_if_quiet(self, seconds: float) -> None:
-        if self._session.at_rest and not self._heard:
+        if self.session.at_rest and not self._heard:
             self.shut_down(tell=False)
         else:
             self._heard = False
@@ -369,10 +376,10 @@ class Pair:
         self._do_when(self._is_at_rest, self.shut_down)
 
     def _is_at_rest(self) -> bool:
-        return self._session.at_rest
+        return self.session.at_rest
 
     def _is_answered(self) -> bool:
-        return self._session.answered
+        return self.session.answered
 
     def _do_when(self, ready: Callable[[], bool], action: Callable[[], None]) -> None:
         if ready():
@@ -383,7 +390,7 @@ class Pair:
                 self._backend.feed_to(self._backend_data_watched)
 
     def _backend_data_watched(self, data: bytes) -> None:
-        self._session.backend_data(data)
+        self.session.backend_data(data)
         if self._awaited is not None and self._awaited[0]():
             action, self._awaited = self._awaited[1], None
             action()
@@ -396,7 +403,7 @@ class Pair:
             self.refuse(str(error))
             return
         _log.error("session failed", reason=describe(error), exc_info=error)
-        self._tell(self._session.failed, describe(error))
+        self._tell(self.session.failed, describe(error))
         self.close()
 
     def _tell(self, event: Callable[..., None], *args: str) -> None:
@@ -415,7 +422,7 @@ class Pair:
         self._ended = True
         self._deadline.lift()
         self._search.give_turn()
-        session = self._session
+        session = self.session
         usual = _log.info if self._settings.log_sessions else _log.debug
         log = _log.warning if session.result in REMARKABLE else usual
         account = session.account()

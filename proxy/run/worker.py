@@ -70,8 +70,6 @@ class Worker:
         self._users = Users()
         self._away = 0
         self._away_told = -TELL_AWAY
-        self._opened: dict[Pair, Session] = {}
-        self._most_opened = 64
         self._trips = Trips(time.monotonic, self._tripped)
         self._recorder = Recorder(
             self.counters,
@@ -93,11 +91,6 @@ class Worker:
             turned_away=self._turned_away,
         )
         self._idleness: asyncio.Task[None] | None = None
-
-    @property
-    def opened(self) -> int:
-        """How many sessions are remembered, ended ones among them; bounded."""
-        return len(self._opened)
 
     def warm(self) -> None:
         """Do beforehand what the first sessions would have to wait for."""
@@ -128,7 +121,7 @@ class Worker:
     def sessions(self) -> Iterator[SessionView]:
         """Tell of the sessions that are open."""
         for pair in self.listener.pairs:
-            session = self._opened[pair]
+            session = pair.session
             yield SessionView(session.thread_id, session.user, pair.client.address, session.idle)
 
     async def start(self, listenings: Sequence[Listening]) -> None:
@@ -196,19 +189,8 @@ class Worker:
         return self.rules
 
     def _open_session(self, wires: Pair, client_address: str) -> Session:
-        session = Session(
-            wires, replace(self._settings, client_address=client_address, client_secure=wires.client.secure)
-        )
-        self._remember(wires, session)
-        return session
-
-    def _remember(self, pair: Pair, session: Session) -> None:
-        """Keep a session to show it; those that have ended are forgotten when they are as many as the open ones."""
-        if len(self._opened) > self._most_opened:
-            open_now = self.listener.pairs
-            self._opened = {each: kept for each, kept in self._opened.items() if each in open_now}
-            self._most_opened = 2 * len(open_now) + 64
-        self._opened[pair] = session
+        settings = replace(self._settings, client_address=client_address, client_secure=wires.client.secure)
+        return Session(wires, settings)
 
     def _look_up_tables(self) -> None:
         if self.tables is not None:

@@ -31,6 +31,8 @@ class ScriptedSession:
         self.closed = False
         self.result: str | None = None
         self.reason = ""
+        self.thread_id = 0
+        self.user = "somebody"
         self.idle = True
         self.broken_off = False
         self.kept = b""
@@ -50,7 +52,7 @@ class ScriptedSession:
         }
 
     def account(self) -> dict[str, object]:
-        return {"user": "somebody"}
+        return {"user": self.user}
 
     @property
     def bytes_moved(self) -> int:

@@ -234,13 +234,12 @@ async def test_tls_from_end_to_end_passes_through(server: Any) -> None:
 
 async def test_sessions_are_told_while_they_are_open(behind: Backend) -> None:
     async with serve(config(behind.address)) as running:
-        for _ in range(100):  # more than are kept of those that have ended
-            client = await asyncio.to_thread(connect, running)
-            await asyncio.to_thread(client.close)
         client = await asyncio.to_thread(connect, running)
         assert '"thread_id":7,"user":"u","client":"127.0.0.1:' in await ask(running, "GET /api/sessions")
-        assert running.worker.opened <= 65
         await asyncio.to_thread(client.close)
+        async with asyncio.timeout(10):
+            while "thread_id" in await ask(running, "GET /api/sessions"):
+                pass
 
 
 async def test_a_token_keeps_strangers_away(behind: Backend, tmp_path: Path) -> None:
