@@ -7,6 +7,8 @@ import os
 
 from setuptools import Extension, setup
 
+# Not those of a login, which runs once for a connection: untyped, they are slower than what Python makes of them. With
+# eleven of them (pair, session, login_phase ...) a connection took 448 us of CPU, without them 400.
 _MODULES = ("proxy/conflicts/counters.py", "proxy/net/pump.py", "proxy/session/fast_lane.py")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from proxy.config import Address, Endpoint, UnixAddress
-from proxy.net.dial import UnreachableError, dial
+from proxy.net.dial import Dial, UnreachableError, dial
 from tests.net.doubles import GREETING, LOCALHOST, backend
 
 
@@ -46,6 +46,18 @@ def names(monkeypatch: pytest.MonkeyPatch, *answers: list[Address]) -> None:
 async def test_tcp(host: str) -> None:
     async with backend(Address(host, 0)) as server:
         assert await hear(server.endpoint) == GREETING
+
+
+async def test_a_server_on_this_machine_is_connected_at_once(tmp_path: Path) -> None:
+    for at in (Address(LOCALHOST, 0), UnixAddress(tmp_path / "s")):
+        async with backend(at) as server:
+            connected = Dial(server.endpoint).at_once()
+            assert connected is not None
+            connected.close()
+
+
+async def test_a_name_is_not_dialled_at_once() -> None:
+    assert Dial(Address("localhost", 1)).at_once() is None
 
 
 async def test_a_unix_socket(tmp_path: Path) -> None:

@@ -88,6 +88,19 @@ def test_the_fast_path_of_caching_sha2(delivery: Delivery) -> None:
         assert talk.wires.asked == ["login done"]
 
 
+@pytest.mark.parametrize("last", [payloads.ok(), error(1045)[4:]])
+def test_what_the_server_says_in_one_go_is_sent_in_one(monkeypatch: pytest.MonkeyPatch, last: bytes) -> None:
+    with conversation(Delivery()) as talk:
+        client, backend = talk
+        greeted(talk)
+        client >> packets(RESPONSE)
+        backend << packets(RESPONSE)
+        sent: list[bytes] = []
+        monkeypatch.setattr(talk.wires, "to_client", sent.append)
+        backend >> packets(b"\1\3", last, sequence=2)
+        assert sent == [packets(b"\1\3", last, sequence=2)]
+
+
 @cut_everywhere
 def test_the_full_path_of_caching_sha2(delivery: Delivery) -> None:
     with conversation(delivery) as talk:
