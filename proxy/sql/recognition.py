@@ -301,10 +301,19 @@ def _short_piece(cursor: Cursor, meter: Meter) -> Steps[bytes]:
     if not begins_long(cursor):
         if text.startswith((b"`", b'"'), at):
             raise cursor.fault_here()
-        cursor.at += 1
+        cursor.at = _behind_unexplained(text, at)
         return text[at : cursor.at]
     yield from take_long(cursor, meter)
     return text[at : cursor.at] if cursor.at - at <= _LONG else _STUBS[text[at : at + 1]]
+
+
+def _behind_unexplained(text: bytes, at: int) -> int:
+    """Give where what nothing here explains ends: a hint or versioned comment is one piece, whatever it holds."""
+    if not text.startswith(b"/*", at):
+        return at + 1
+    limit = min(at + _SHORT + 1, len(text))  # a longer one is too large
+    end = text.find(b"*/", at + 2, limit)
+    return limit if end < 0 else end + 2
 
 
 def _short_body(cursor: Cursor, prefix: Prefix, rest: _Shortened) -> tuple[Body, Tail]:

@@ -172,3 +172,20 @@ def test_a_window_may_end_between_the_halves_of_a_doubled_quote() -> None:
         text = b"INSERT INTO t SELECT " + b", 1234567890, ".join([name] * 3000) + b" FROM u"
         assert len(text) > recognition.SMALL
         assert insert_of(text, lexing).body_end == len(text)
+
+
+@pytest.mark.parametrize(
+    "comment", [b"/* " + b"it's" * 99 + b" */", b"-- " + b"it's" * 99 + b"\n*/", b"# `" + b"x" * 300 + b"\n*/"]
+)
+@pytest.mark.parametrize("before", [b"SET a = ", b"SELECT ", b"VALUES (1) RETURNING "])
+def test_what_is_in_a_hint_is_not_left_out_of_it(before: bytes, comment: bytes) -> None:
+    """Quotes in a hint may hide its end, even where they look as if they were in a comment."""
+    text = b"INSERT INTO t " + before + b"1 /*+ a " + comment
+    for written in (text, text + b" /*" + b"x" * recognition.SMALL + b"*/"):
+        assert recognise(written, KNOWN) == Skip(Reason.HINT)
+
+
+def test_a_hint_may_be_longer_than_a_window() -> None:
+    text = b"INSERT INTO t SELECT /*+ " + b"NO_ICP(t) " * 4000 + b"*/ 1"
+    assert len(text) > recognition.SMALL
+    assert insert_of(text, KNOWN).body_end == len(text)
