@@ -179,10 +179,14 @@ class Batch:
     # ----------------------------------------------------------------------------------------------------------------
     # What is answered
 
-    def join(self) -> None:
-        """Have the reply to the next text go on with the one that has just been broken off."""
-        self.shift.by += self._start - 1
-        self._start = 1
+    def join(self, first: int) -> None:
+        """Have the reply to what is sent go on from what the client has got.
+
+        Args:
+            first: the id of its first packet, as the server counts.
+        """
+        self.shift.by += self._start - first
+        self._start = first
 
     def next(self, command: Command, sequence: int, status: int) -> None:
         """Turn to the next statement.

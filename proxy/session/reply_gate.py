@@ -20,7 +20,8 @@ class ReplyGate:
     Attributes:
         keeping: what is sent is kept.
         swallowing: the backend's bytes are those of a reply to a command of the proxy's own, and are not sent.
-        shift: raises the sequence ids of what is passed on, where a reply goes on with that to another command.
+        shift: raises the sequence ids of what is passed on, where a reply goes on with that to another command, or
+            another command took more packets than the client's.
     """
 
     __slots__ = ("_limit", "_pieces", "_size", "_to_client", "keeping", "shift", "swallowing")

@@ -1,7 +1,5 @@
 """The packets that open or end a reply: what has come of each command, and what the client gets for it."""
 
-from typing import Final
-
 from proxy.session.account import Account
 from proxy.session.auth import AuthRelay
 from proxy.session.batch import Batch
@@ -20,11 +18,9 @@ from proxy.session.status import after_error
 from proxy.sql.reason import Reason
 from proxy.wire import capabilities as cap
 from proxy.wire import commands
-from proxy.wire.answers import EOF, ERR
+from proxy.wire.answers import ERR
 from proxy.wire.framing import frame
 from proxy.wire.replies import Event, Part, ReplyTracker
-
-_FIRST_REPLY: Final = 2  # the highest sequence id of a reply's first packet; later ones are of rows
 
 
 class ReplyReader:
@@ -166,9 +162,9 @@ class ReplyReader:
     def _end(self, command: Command, payload: bytes, sequence: int, part: Part) -> bytes | None:
         """Take the packet that ends a reply, of which it is this part."""
         self._flight.infile = False
-        batch = command.batch
-        if batch is not None:
-            sequence += batch.shift.by
+        shift = self._gate.shift
+        if shift is not None:
+            sequence += shift.by
         self._effects.ended(command)
         if payload[0] != ERR:
             answer = self._success(command, payload)
@@ -181,11 +177,7 @@ class ReplyReader:
                 self._gate.drop()
                 sequence = command.answer_id
         self._flight.finish()
-        if batch is not None:
-            return frame(answer, sequence)
-        if command.stage.is_rules and sequence <= _FIRST_REPLY and payload[0] != EOF:
-            return frame(answer, 1)  # the client has sent one packet, a rule's statement may have needed two
-        return None if answer is payload else frame(answer, sequence)
+        return None if answer is payload and shift is None else frame(answer, sequence)
 
     def _success(self, command: Command, payload: bytes) -> bytes:
         tracker = self._tracker

@@ -30,8 +30,9 @@ from proxy.wire import commands
 from proxy.wire.answers import ERR
 from proxy.wire.errors import ProtocolError
 from proxy.wire.execute import statement_of
-from proxy.wire.framing import frame
+from proxy.wire.framing import frame, reply_id
 from proxy.wire.replies import ReplyTracker
+from proxy.wire.sequence import Shift
 
 _ERR: Final = bytes((ERR,))
 
@@ -172,7 +173,7 @@ class Runner:
         first = self._first_text(command, statement)
         if isinstance(first, Pause):
             return first
-        return Pass.ON if first is text else (command.batch or statement).packets(first)
+        return Pass.ON if first is text else self._asking(command, (command.batch or statement).packets(first))
 
     def _start_execution(self, command: Command, payload: bytes) -> bytes | Pass | Pause:
         """Begin with an execution of a prepared INSERT."""
@@ -190,7 +191,9 @@ class Runner:
         if first is not insert.statement.text:
             self._run(command, first)
             return b""
-        return insert.packets(execution, insert.number) if insert.always else self._statements.framed(payload)
+        if insert.always:
+            return self._asking(command, insert.packets(execution, insert.number))
+        return self._statements.framed(payload)
 
     def _first_text(self, command: Command, statement: Statement) -> bytes | Pause:
         """Decide what is sent in the first place for a statement, or for the first one of several."""
@@ -200,7 +203,6 @@ class Runner:
                 command.stage = Stage.UNSENT
                 return first
             if isinstance(first, bytes):
-                self._gate.shift = command.batch.shift
                 self._gate.keeping = command.statement is not None and command.statement.returning
                 return first
             command.batch = None
@@ -263,17 +265,12 @@ class Runner:
 
     def _run(self, command: Command, text: bytes) -> None:
         """Have the backend run a text in place of the client's command, or the client's own text again."""
-        batch, statement, insert, execution = command.batch, command.statement, command.prepared, command.execution
-        if batch is not None:
-            batch.join()
-            self._tracker.begin(commands.QUERY)
-            self._wires.to_backend(batch.packets(text))
-            return
+        statement, insert, execution = command.batch or command.statement, command.prepared, command.execution
         if statement is None:
             raise ProtocolError("a reply asks for a statement that is not there")
         if insert is None or execution is None:
             self._tracker.begin(commands.QUERY)
-            self._wires.to_backend(statement.packets(text))
+            self._wires.to_backend(self._asking(command, statement.packets(text)))
             return
         number = insert.number_of(text)
         if number is None:
@@ -284,7 +281,17 @@ class Runner:
             self._wires.to_backend(statement.packets(text))
         else:
             self._tracker.begin(commands.STMT_EXECUTE)
-            self._wires.to_backend(insert.packets(execution, number))
+            self._wires.to_backend(self._asking(command, insert.packets(execution, number)))
+
+    def _asking(self, command: Command, data: bytes) -> bytes:
+        """Give what is sent, and have the client see the ids of a reply to one packet: its own command was one."""
+        first = reply_id(data)
+        if command.batch is not None:
+            command.batch.join(first)
+            self._gate.shift = command.batch.shift
+        else:
+            self._gate.shift = Shift(1 - first) if first > 1 else None
+        return data
 
     def read_prepared(self, command: Command, payload: bytes) -> None:
         """Read the first packet of the reply to the PREPARE of a text: the id that it has, or an ERR."""

@@ -59,6 +59,16 @@ def packet_count(length: int) -> int:
     return length // MAX_PAYLOAD + 1
 
 
+def reply_id(data: bytes) -> int:
+    """Return the sequence id that the reply to the last of some framed commands begins with."""
+    if len(data) < MAX_PAYLOAD:
+        return 1  # each is one packet
+    last = at = 0
+    while at < len(data):
+        last, at = at, at + HEADER + int.from_bytes(data[at : at + 3], "little")
+    return data[last + 3] + 1
+
+
 class PacketBuffer:
     """Gathers bytes into whole packets, for the login and other small conversations.
 

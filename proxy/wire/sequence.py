@@ -95,14 +95,14 @@ class Shift:
     """Raises the ids of a stream of packets, so that they go on from where those of another one have ended.
 
     Attributes:
-        by: by how much; it may change between two packets.
+        by: by how much, which may be negative; it may change between two packets.
     """
 
     __slots__ = ("_headers", "by")
 
-    def __init__(self) -> None:
+    def __init__(self, by: int = 0) -> None:
         self._headers = Headers()
-        self.by = 0
+        self.by = by
 
     def raised(self, data: bytes) -> bytes:
         """Return bytes of the stream with their ids raised."""

@@ -1,9 +1,11 @@
 """MariaDB's INSERT ... RETURNING: its reply has begun by the time it meets a duplicate."""
 
+import pytest
+
 from proxy.config import Limits
-from proxy.wire import commands
+from proxy.wire import commands, framing
 from tests.session.conversation import Delivery, Talk, cut_everywhere, logged_in
-from tests.session.packets import command, duplicate, error, packets, query, refusal
+from tests.session.packets import command, duplicate, error, packets, query, refusal, split_packets
 from tests.session.ruled import rule, statement
 from tests.wire import packets as payloads
 from tests.wire.packets import DEFINITION, prepared
@@ -51,6 +53,27 @@ def test_rows_before_the_duplicate_are_forgotten(delivery: Delivery) -> None:
         talk.backend << SECOND
         talk.backend >> THERE
         talk.client << THERE
+
+
+def test_a_statement_that_needs_two_packets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client has sent one packet, so its reply begins with sequence id 1, whatever that of the backend's is."""
+    monkeypatch.setattr(framing, "MAX_PAYLOAD", 100)
+
+    @cut_everywhere
+    def run(delivery: Delivery) -> None:
+        with logged_in(delivery, IGNORE, mariadb=True) as talk:
+            begins(talk, CONFLICT)
+            first = len(split_packets(bytes(talk.backend.said)))
+            assert first > 1
+            talk.backend.said.clear()
+            rows = (b"\1", DEFINITION, payloads.eof(), b"\x011", payloads.eof())
+            talk.backend >> packets(*rows, sequence=first)
+            talk.client << packets(*rows)
+            begins(talk, NEW)
+            talk.client << NEW
+            assert talk.session.idle
+
+    run()
 
 
 @cut_everywhere
