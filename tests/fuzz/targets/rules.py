@@ -4,6 +4,7 @@ In good order, the client must hear one whole reply to each command, an OK only 
 and no error that the server has not told. In no order at all, the session must survive, or end with a result.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
@@ -57,6 +58,11 @@ DEFINITIONS: Final = (None, USERS, Missing(Absence.NO_TABLE), Missing(Absence.FA
 COMMAND, RECIPE, CLIENT, BACKEND = range(4)
 MORE: Final = cap.STATUS_MORE_RESULTS
 ER_LOCK_DEADLOCK: Final = 1213
+_HIDING: Final = re.compile(
+    rb"'(?:[^'\\]|\\.?)*+'?|\"(?:[^\"\\]|\\.?)*+\"?|`[^`]*+`?|/\*.*?(?:\*/|\Z)|(?:\#|--(?=[\x01-\x20\x7f]|\Z))[^\n]*+",
+    re.DOTALL,
+)
+"""What may hold a semicolon that ends no statement."""
 _MOST: Final = 200
 """Commands that a conversation in good order takes at most, the proxy's own among them."""
 
@@ -119,11 +125,8 @@ class Server:
         return payloads.packets(self._ok(0, 0))
 
     def _results(self, payload: bytes, recipe: bytes) -> list[bytes]:
-        texts = (
-            payload.rstrip(b"; ").count(b";") + 1
-            if self.flags & cap.MULTI_STATEMENTS and payload[0] == commands.QUERY
-            else 1
-        )
+        several = self.flags & cap.MULTI_STATEMENTS and payload[0] == commands.QUERY
+        texts = _HIDING.sub(b"-", payload).rstrip(b"; ").count(b";") + 1 if several else 1
         found: list[bytes] = []
         for left in reversed(range(min(texts, 20))):
             result = self._result(recipe, MORE if left else 0)
