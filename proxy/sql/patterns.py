@@ -68,7 +68,8 @@ class Patterns:
         token: what a query goes on with, behind a gap: literals and operators, as many as there are (group 1), the up
             to three parts of a name or one keyword (groups 2 to 4), or one of `(`, `)`, `?` and `;` (group 5).
         load: `LOAD DATA ... INFILE 'x'` (group 1: LOAD, 2: LOCAL, 3: the file's name), IGNORE or REPLACE (group 4), and
-            `INTO TABLE` up to and including the table's name in one or two parts (groups 5 and 6).
+            `INTO TABLE` up to and including the table's name in one or two parts (groups 5 and 6), which must not seem
+            to go on.
     """
 
     string: bytes
@@ -172,7 +173,7 @@ def _load(string: bytes, name: bytes) -> bytes:
         + rb"(" + string + rb")" + GAP
         + rb"(?:" + keyword(rb"IGNORE|REPLACE") + rb")?+"
         + rb"INTO" + WORD_END + GAP + rb"TABLE" + WORD_END + GAP
-        + rb"(" + name + rb")(?:" + GAP + rb"\." + GAP + rb"(" + name + rb"))?+"
+        + rb"(" + name + rb")(?:" + GAP + rb"\." + GAP + rb"(" + name + rb"))?+(?!" + GAP + rb"[.*])"
     )  # fmt: skip
 
 
