@@ -11,7 +11,7 @@ from proxy.sql.reason import Reason, UnprovenError
 _STOPS = (
     (compiled(rb"/\*M?!"), Reason.VERSIONED_COMMENT),
     (compiled(rb"/\*\+(?=.*?\*/)"), Reason.HINT),
-    (compiled(rb"``"), Reason.MALFORMED),
+    (compiled(rb"``(?!`)"), Reason.MALFORMED),
     (compiled(rb"/\*|['`]"), Reason.UNTERMINATED),
     (compiled(rb"--[\x80-\xff]"), Reason.CHARSET),
     (compiled(rb":="), Reason.ASSIGNMENT),

@@ -195,6 +195,8 @@ def test_tail(tail: bytes, safe: bool) -> None:
         (b"INSERT INTO `t VALUES (1)", Reason.UNTERMINATED),
         (b"INSERT INTO t VALUES (1) /* a", Reason.UNTERMINATED),
         (b"INSERT INTO t VALUES (1) /*+ a", Reason.UNTERMINATED),
+        (b"INSERT INTO t SELECT ```a FROM u", Reason.UNTERMINATED),
+        (b"INSERT INTO t SELECT `` FROM u", Reason.MALFORMED),
         (b"INSERT INTO t SET a = (1", Reason.UNTERMINATED),
         (b"INSERT INTO t VALUES (@a := 1)", Reason.ASSIGNMENT),
         (b"INSERT INTO t SET a = @x := 1", Reason.ASSIGNMENT),
