@@ -71,6 +71,11 @@ class ClientStream:
         """Whether packets wait for `release`."""
         return self._held
 
+    @property
+    def waiting(self) -> bool:
+        """Whether some do that have come."""
+        return self._held and bool(self._parts)
+
     def data(self, data: bytes) -> None:
         """Take bytes that the client sent.
 

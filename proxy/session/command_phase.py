@@ -226,7 +226,7 @@ class CommandPhase:
         """
         self._leave_lane()
         self._from_client.data(data)
-        if self._from_client.held and not self._from_client.empty:
+        if self._from_client.waiting:
             self._wires.hold_client()  # only now: most clients wait for the reply
 
     def backend_data(self, data: bytes) -> None:
@@ -300,6 +300,8 @@ class CommandPhase:
         self.lost = reason
         self.lane.clear = False
         self._relay()
+        waiting = self._from_client.waiting
         self._from_client.relay()
-        self._wires.release_client()
+        if waiting:
+            self._wires.release_client()
         return True

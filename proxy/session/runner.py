@@ -111,7 +111,7 @@ class Runner:
     def release(self) -> None:
         """Read on what the client has sent meanwhile, if nothing stands in its way any more."""
         if self._client.held and (self._flight.infile or not self._flight.commands):
-            if not self._client.empty:
+            if self._client.waiting:
                 self._wires.release_client()
             self._client.release()
 

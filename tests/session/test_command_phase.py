@@ -411,9 +411,22 @@ def test_what_cannot_be_followed_is_passed_on_unseen() -> None:
         client << b"\xff"
         assert talk.session.account()["commands"] == 0  # of what is not followed nothing is counted
         assert not talk.session.closed
+        assert talk.wires.asked == []
         talk.session.client_lost()
         assert talk.session.result == "untracked"
         assert talk.session.reason == "the backend sent a packet that answers no command"
+
+
+def test_a_client_that_waits_is_read_again_once_the_replies_cannot_be_followed() -> None:
+    with logged_in(Delivery(), IGNORE) as talk:
+        client, backend = talk
+        client >> query("SELECT 1") + query(INSERT)
+        backend << query("SELECT 1")
+        assert talk.wires.asked == ["hold"]
+        backend >> packets(b"", sequence=1)
+        client << packets(b"", sequence=1)
+        backend << query(INSERT)
+        assert talk.wires.asked == ["hold", "release"]
 
 
 def test_what_cannot_be_followed_ends_the_session_while_a_rules_statement_is_under_way() -> None:
