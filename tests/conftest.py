@@ -1,16 +1,18 @@
-"""Fixtures for tests that need a real server.
+"""What all tests share: logging as it was after each, and fixtures for those that need a real server.
 
 A server that cannot be had is an error, never a skip: a test that did not run proves nothing.
 """
 
 import asyncio
 import gc
+import logging
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 
 import hypothesis
 import pytest
+import structlog
 
 from proxy.net.loop import Loop
 from tests.servers.accounts import AccountMaker, account_maker
@@ -37,6 +39,17 @@ def pytest_collection_finish() -> None:
     """Leave the tests themselves, 9,000, out of the search for garbage: to go through them takes 0.2 s each time."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Put back what a test has made of logging, as a proxy in its process does: else the next one misses lines."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 def _session_server(name: ServerName, paths: pytest.TempPathFactory) -> Iterator[Server]:
