@@ -4,6 +4,7 @@ Steps are bytecode instructions. Calls are those of Python functions and of func
 instruction shows. Kept are the bytes that a session holds when nothing is under way.
 """
 
+import gc
 import sys
 import threading
 import time
@@ -88,8 +89,12 @@ def cost(run: Callable[[], None]) -> Cost:
     found: list[Cost] = []
     # Tracing is a thread's own: whoever traces this one, for coverage or a debugger, is left alone.
     thread = threading.Thread(target=lambda: found.append(Cost(_steps(run), _calls(run))))
-    thread.start()
-    thread.join()
+    gc.disable()  # who is called back when garbage is looked for, Hypothesis for one, would be counted
+    try:
+        thread.start()
+        thread.join()
+    finally:
+        gc.enable()
     return found[0]
 
 

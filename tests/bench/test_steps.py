@@ -3,9 +3,11 @@
 The bounds are those of Python 3.11: other versions have other instructions, and may take more of them.
 """
 
+import gc
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,6 +78,20 @@ def test_a_thousand_rules_cost_a_select_nothing(thousand: RuleSet) -> None:
 
 def test_counts_are_the_same_each_time(thousand: RuleSet) -> None:
     assert _cost_of(EXCHANGES[0], thousand) == _cost_of(EXCHANGES[0], thousand)
+
+
+def test_looking_for_garbage_is_not_counted(thousand: RuleSet) -> None:
+    def called_back(_phase: str, _info: dict[str, Any]) -> None:
+        """Take some steps."""
+
+    expected, often = _cost_of(EXCHANGES[0], thousand), gc.get_threshold()
+    gc.callbacks.append(called_back)
+    gc.set_threshold(4)
+    try:
+        assert _cost_of(EXCHANGES[0], thousand) == expected
+    finally:
+        gc.set_threshold(*often)
+        gc.callbacks.remove(called_back)
 
 
 def test_idle_sessions_keep_little(thousand: RuleSet) -> None:
