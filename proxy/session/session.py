@@ -199,17 +199,20 @@ class Session:
         self._counters.bytes_sent += size
         self._sent += size
         try:
-            if self._relaying:
-                self._wires.to_client(data)
-            elif self._commands is not None:
-                self._commands.backend_data(data)
-            else:
-                self._login.backend_data(data)
+            self._take_from_backend(data)
         except ProtocolError as error:
             if self._commands is None and not self._login.greeted:
                 self.backend_unreachable(str(error))
             else:
                 self._end_malformed(error)
+
+    def _take_from_backend(self, data: bytes) -> None:
+        if self._relaying:
+            self._wires.to_client(data)
+        elif self._commands is not None:
+            self._commands.backend_data(data)
+        else:
+            self._login.backend_data(data)
 
     def client_tls_started(self) -> None:
         """Go on: the client's connection is encrypted."""
@@ -329,10 +332,11 @@ class Session:
         self._commands = commands
         self._wires.login_done()
         from_client, from_backend = self._login.rest()
-        if from_backend:
-            commands.backend_data(from_backend)
+        # The client's first, as if it had come no earlier than the login's end, which it waits for as a rule.
         if from_client:
             commands.client_data(from_client)
+        if from_backend and not self.closed:
+            self._take_from_backend(from_backend)
 
     def _relay(self) -> None:
         """Look at nothing from here on: encrypted for the backend, a replication stream, or an unknown command."""

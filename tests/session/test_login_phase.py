@@ -291,6 +291,27 @@ def test_the_backend_cannot_be_reached() -> None:
         assert talk.session.result == "backend_unreachable"
 
 
+@pytest.mark.parametrize("reply", [ok(), b"\x16\3\3"])
+@pytest.mark.parametrize("first", [query("SELECT 1"), packets(b"\x1c", sequence=0)])
+def test_what_comes_behind_the_login_comes_as_if_the_client_had_waited(first: bytes, reply: bytes) -> None:
+    """The client's first command comes before what the backend says to it, or what is none of that."""
+
+    @cut_everywhere
+    def run(delivery: Delivery) -> None:
+        with conversation(delivery) as talk:
+            client, backend = talk
+            greeted(talk)
+            client >> packets(RESPONSE) + first
+            backend << packets(RESPONSE)
+            backend >> ok(sequence=2) + reply
+            backend << first
+            talk.session.backend_lost()
+            client << ok(sequence=2) + reply
+            assert talk.session.result == "backend_closed"
+
+    run()
+
+
 def test_the_login_s_time_is_over_after_the_login() -> None:
     with conversation(Delivery()) as talk:
         client, backend = talk
