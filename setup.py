@@ -9,7 +9,14 @@ from setuptools import Extension, setup
 
 # Not those of a login, which runs once for a connection: untyped, they are slower than what Python makes of them. With
 # eleven of them (pair, session, login_phase ...) a connection took 448 us of CPU, without them 400.
-_MODULES = ("proxy/conflicts/counters.py", "proxy/net/pump.py", "proxy/session/fast_lane.py")
+_MODULES = (
+    "proxy/conflicts/counters.py",
+    "proxy/net/epoll_pump.py",
+    "proxy/net/pump.py",
+    "proxy/net/ring.py",
+    "proxy/net/ring_pump.py",
+    "proxy/session/fast_lane.py",
+)
 
 
 def _extensions() -> list[Extension]:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from contextvars import Context
 from typing import Any, Final, TypeVarTuple, Unpack
 
+from proxy.net.choice import make_pump
 from proxy.net.pump import Pump
 
 _Ts = TypeVarTuple("_Ts")
@@ -19,12 +20,14 @@ _WRITE: Final = selectors.EVENT_WRITE
 class Loop(asyncio.SelectorEventLoop):
     """An event loop with a pump, which costs nothing per packet of a pumped transport.
 
+    make: makes the pump.
+
     Attributes:
         pump: what drives the transports of this loop.
     """
 
-    def __init__(self) -> None:
-        self.pump = Pump(self.call_soon)
+    def __init__(self, make: Callable[[Callable[..., object]], Pump] = make_pump) -> None:
+        self.pump = make(self.call_soon)
         super().__init__(_Selector(self.pump))
 
     # What is asked of the loop while it waits is asked by a pumped transport: the pump is to come back for it.

@@ -1,41 +1,19 @@
-# What a compiled build of pump.py has in place of kernel.py: the same two system calls without a frame, an argument
-# tuple or a release of the interpreter's lock, which sockets that do not block do not need.
+# Types for a compiled build of pump.py, and what it has in place of kernel.py: the same two system calls without a
+# frame, an argument tuple or a release of the interpreter's lock, which sockets that do not block do not need.
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_SetFromErrno
-cimport cython
 from libc.errno cimport EAGAIN, EINTR
 from libc.errno cimport errno as c_errno
-from libc.limits cimport INT_MAX
-from libc.math cimport ceil, fmin
 
 cdef extern from "sys/socket.h" nogil:
     ssize_t recv(int fd, void *buffer, size_t size, int flags)
     ssize_t c_send "send"(int fd, const void *data, size_t size, int flags)
     enum: MSG_DONTWAIT, MSG_NOSIGNAL
 
-cdef extern from "sys/epoll.h" nogil:
-    ctypedef union epoll_data_t:
-        int fd
-    cdef struct epoll_event:
-        unsigned int events
-        epoll_data_t data
-    int epoll_wait(int epoll, epoll_event *events, int size, int timeout)
-
 cdef enum:
     CHUNK = 262144
-    _BATCH = 64
-
-cdef inline list wait(object poller, int number, double seconds):
-    cdef epoll_event ready[_BATCH]
-    cdef int size, milliseconds
-    if seconds == 0:
-        size = epoll_wait(number, ready, _BATCH, 0)
-    else:
-        milliseconds = -1 if seconds < 0 else <int>fmin(ceil(seconds * 1000), INT_MAX)
-        with nogil:
-            size = epoll_wait(number, ready, _BATCH, milliseconds)
-    return [(ready[i].data.fd, ready[i].events) for i in range(size)]
 
 cdef char _buffer[CHUNK]
 
@@ -54,23 +32,35 @@ cdef inline ssize_t send(int fd, bytes data):
 cdef class PumpedTransport
 
 cdef class Pump:
-    cdef object _poller
-    cdef int _number
-    cdef list _transports
+    cdef readonly object poller, call_soon
     cdef public bint due
-    cdef readonly object call_soon
-    @cython.locals(transport=PumpedTransport, found=list, others=list, fd=int, events=int, until=double, left=double)
+    cdef readonly bint batches
+    cpdef watch(self, PumpedTransport transport, int before, int events)
+    cpdef forget(self, PumpedTransport transport, int before)
     cpdef list wait(self, double seconds)
 
 cdef class PumpedTransport:
     cdef Pump _pump
-    cdef object _reader, _socket, _waiting
-    cdef readonly int fd
-    cdef public object feed
+    cdef object _reader, _socket
+    cdef list _waiting
+    cdef readonly int fd, events
+    cdef readonly bint lost
+    cdef public object feed, handle
     cdef public Py_ssize_t high_water
     cdef Py_ssize_t _waiting_size
-    cdef bint _closing, _dropped, _ending, _full, _lost
-    cdef int _events
+    cdef bint _closing, _dropped, _ending, _full
     cpdef ready(self, int events)
     cpdef write(self, bytes data)
+    cpdef arrived(self, bytes data)
+    @cython.locals(waiting=list, size=Py_ssize_t, count=Py_ssize_t)
+    cpdef bytes next_piece(self)
+    cpdef bint goes_on(self)
+    cpdef sent(self, Py_ssize_t size)
+    cpdef send_at_once(self)
     cdef _read(self, int events)
+    cdef _wait_to_send(self, bytes data)
+    cdef _send_waiting(self)
+    cdef _keep(self, bytes data)
+    cdef _let_go(self, Py_ssize_t size)
+    cdef _make_room(self)
+    cdef _watch(self, int events)

@@ -1,39 +1,30 @@
-"""Reads and writes sockets by the shortest way: one epoll for all of them, and no event loop in between.
+"""Connections that are driven by the shortest way, with no event loop in between, and what drives them.
 
-    event loop ──selector──▶ the pump ──epoll──▶ the sockets of all pumped transports, and the loop's own
+    event loop ──selector──▶ a pump ──▶ the sockets of all pumped transports, and the loop's own
 
-The event loop waits here, see `proxy.net.loop`. What has arrived on pumped sockets is read, handed on and sent at
+The event loop waits at a pump, see `proxy.net.loop`. What has arrived on pumped sockets is read, handed on and sent at
 once, again and again, and the loop hears nothing of it until there is something for itself: another descriptor, a
-callback, or a timer.
+callback, or a timer. There are two pumps: `epoll_pump.py` works everywhere, `ring_pump.py` costs less.
 """
 
 import errno
 import os
 import select
 import socket
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from time import monotonic
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import cython
 
 from proxy.net.poller import make_poller
 
 if not cython.compiled:
-    from proxy.net.kernel import CHUNK, receive, send, wait
+    from proxy.net.kernel import CHUNK, receive, send
 
 _READ: Final = select.POLLIN  # of the same value for epoll
 _WRITE: Final = select.POLLOUT
-_END: Final = getattr(select, "EPOLLRDHUP", 0)
-_ENDS: Final = _END | select.POLLHUP | select.POLLERR
-_ONCE: Final = getattr(select, "EPOLLET", 0) | _END
-"""The kernel tells once of what has arrived, and need not look anew each time: for one client of a
-relay that looks at nothing, 29 us a query instead of 33.
-
-Who sends urgent data, or passes descriptors, ends a read early, and is not heard before it says more: it alone.
-"""
+_ENDS: Final = getattr(select, "EPOLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
 
 class PumpedReader(Protocol):
@@ -64,49 +55,43 @@ class Pump:
     Attributes:
         due: the event loop has something to do: the pump is not to wait for anything else.
         call_soon: the event loop's.
+        batches: what is written is sent with all else that is written meanwhile, before the pump waits.
     """
 
-    __slots__ = ("_number", "_poller", "_transports", "call_soon", "due")
+    __slots__ = ("batches", "call_soon", "due", "poller")
 
-    def __init__(self, call_soon: Callable[..., object]) -> None:
-        self._poller = make_poller()
-        self._number = self._poller.fileno()
-        self._transports: list[PumpedTransport | None] = []  # by their descriptors, as the kernel keeps them too
+    def __init__(self, call_soon: Callable[..., object], *, batches: bool) -> None:
+        self.poller = make_poller()
         self.call_soon = call_soon
         self.due = False
+        self.batches = batches
 
     def close(self) -> None:
         """End; all transports must have been closed before."""
-        self._poller.close()
+        self.poller.close()
 
     def register(self, fd: int, events: int) -> None:
         """Watch a descriptor that is no transport's; events: as of `select.poll`."""
-        self._poller.register(fd, events)
+        self.poller.register(fd, events)
 
     def modify(self, fd: int, events: int) -> None:
         """Watch a descriptor for other events."""
-        self._poller.modify(fd, events)
+        self.poller.modify(fd, events)
 
     def unregister(self, fd: int) -> None:
         """Watch a descriptor no longer."""
-        self._poller.unregister(fd)
+        self.poller.unregister(fd)
 
     def watch(self, transport: "PumpedTransport", before: int, events: int) -> None:
         """Wait for other events of a transport than before; for none, not even for the connection's end.
 
         The same events once more let those be told again that were told already.
         """
-        fd = transport.fd
-        if not before:
-            if fd >= len(self._transports):
-                self._transports += [None] * (fd + 1 - len(self._transports))
-            self._transports[fd] = transport
-            self._poller.register(fd, events | _ONCE)
-        elif events:
-            self._poller.modify(fd, events | _ONCE)
-        else:
-            self._transports[fd] = None
-            self._poller.unregister(fd)
+        raise NotImplementedError
+
+    def forget(self, transport: "PumpedTransport", before: int) -> None:
+        """Watch a transport no longer: it is about to close its socket; before: for what it was watched."""
+        raise NotImplementedError
 
     def wait(self, seconds: float) -> list[tuple[int, int]]:
         """Wait until something happens that is not for a pumped transport, or something is `due`, or time is over.
@@ -117,27 +102,12 @@ class Pump:
         Returns:
             The descriptors that are no transports' with what happened to them.
         """
-        self.due = False
-        until = monotonic() + seconds
-        left = seconds
-        others: list[tuple[int, int]] = []
-        while True:
-            found = wait(self._poller, self._number, left)
-            for fd, events in found:
-                transport = self._transports[fd] if fd < len(self._transports) else None
-                if transport is not None:
-                    transport.ready(events)
-                else:
-                    others.append((fd, events))
-            if others or self.due or not found:
-                return others
-            if seconds >= 0:
-                left = until - monotonic()
-                if left <= 0:
-                    return others
+        raise NotImplementedError
 
 
 _HIGH_WATER: Final = 1 << 16
+_SMALL: Final = 1 << 14
+"""Bytes that may be sent with others; of more it is known at once whether the kernel takes them."""
 _PIECE: Final = 1 << 18
 """Bytes that wait in one piece, at most: of what the kernel takes a part of, the rest is copied."""
 
@@ -154,6 +124,9 @@ class PumpedTransport:
 
     Attributes:
         fd: the socket's descriptor.
+        handle: what the pump keeps of it; None if nothing.
+        events: what the pump is to wait for, see `Pump.watch`.
+        lost: the socket is closed.
         feed: takes what arrives.
         high_water: how many bytes may wait to be sent before the reader is told that no more should be written.
     """
@@ -162,17 +135,18 @@ class PumpedTransport:
         "_closing",
         "_dropped",
         "_ending",
-        "_events",
         "_full",
-        "_lost",
         "_pump",
         "_reader",
         "_socket",
         "_waiting",
         "_waiting_size",
+        "events",
         "fd",
         "feed",
+        "handle",
         "high_water",
+        "lost",
     )
 
     def __init__(self, pump: Pump, sock: socket.socket, reader: PumpedReader) -> None:
@@ -180,15 +154,16 @@ class PumpedTransport:
         self._pump = pump
         self._socket = sock
         self.fd = sock.fileno()
-        self._waiting: deque[bytes] = deque()  # what the kernel did not take yet
+        self._waiting: list[bytes] = []  # what the kernel did not take yet
         self._waiting_size = 0
         self.high_water = _HIGH_WATER
         self._full = False  # the reader has been told that no more should be written
         self._closing = False
         self._ending = False  # nothing will be written any more
-        self._lost = False
+        self.lost = False
         self._dropped = False
-        self._events = 0
+        self.events = 0
+        self.handle: Any = None
         self._reader = reader
         self.feed = reader.feed
 
@@ -197,13 +172,10 @@ class PumpedTransport:
 
     def ready(self, events: int) -> None:
         """Read or write: the kernel is ready for it, or has an end or an error to tell."""
-        try:
-            if events & ~_WRITE and self._events & _READ:
-                self._read(events)  # first: a server says why it leaves before it does
-            if self._events & _WRITE:
-                self._send_waiting()
-        except Exception as error:  # of a reader's; out of here it would end the event loop, and all other connections
-            self._reader.fault(error)
+        if events & ~_WRITE and self.events & _READ:
+            self._read(events)  # first: a server says why it leaves before it does
+        if self.events & _WRITE:
+            self._send_waiting()
 
     def _read(self, events: int) -> None:
         try:
@@ -211,25 +183,69 @@ class PumpedTransport:
         except OSError as error:
             self._lose(error)
             return
-        if data:
-            try:
+        if data is None:
+            return
+        self.arrived(data)
+        if data and (len(data) == CHUNK or events & _ENDS) and self.events & _READ:
+            # there is more, of which the kernel has told
+            self._pump.watch(self, self.events, self.events)
+
+    def arrived(self, data: bytes) -> None:
+        """Hand on what has been read; b"": the stream's end."""
+        try:
+            if data:
                 self.feed(data)
-            except Exception as error:
-                self._reader.fault(error)
-            if (len(data) == CHUNK or events & _ENDS) and self._events & _READ:
-                # there is more, of which the kernel has told
-                self._pump.watch(self, self._events, self._events)
-        elif data is not None:
-            self.pause_reading()
-            if self._closing or not self._reader.eof_received():
-                self.close()
+            else:
+                self.pause_reading()
+                if self._closing or not self._reader.eof_received():
+                    self.close()
+        except Exception as error:  # of a reader's; out of here it would end the event loop, and all other connections
+            self._reader.fault(error)
+
+    def next_piece(self) -> bytes:
+        """Return what is to be sent next; there must be something that waits."""
+        waiting = self._waiting
+        size = len(waiting[0])
+        count = 1
+        while count < len(waiting) and size + len(waiting[count]) <= _PIECE:
+            size += len(waiting[count])
+            count += 1
+        if count > 1:
+            waiting[:count] = [b"".join(waiting[:count])]
+        return waiting[0]
+
+    def goes_on(self) -> bool:
+        """Tell whether there is something to do once the next piece has been sent."""
+        return len(self._waiting) > 1 or self._full or self._closing or self._ending
+
+    def sent(self, size: int) -> None:
+        """Take note that so many bytes of the next piece have been sent; negative: that the connection is broken."""
+        try:
+            if self.lost:
+                return
+            if size < 0:
+                self._send_no_more()
+                return
+            self._let_go(size)
+            if not self._waiting:
+                self._watch(self.events & ~_WRITE)
+            self._make_room()
+            if not self._waiting:
+                self._all_sent()
+        except Exception as error:
+            self._reader.fault(error)
+
+    def send_at_once(self) -> None:
+        """Send what the kernel takes of what waits: nothing else will be."""
+        if self._waiting:
+            send(self.fd, self.next_piece())
 
     # ----------------------------------------------------------------------------------------------------------------
     # Writing
 
     def write(self, data: bytes) -> None:
         """Send at once what the kernel takes, and the rest when it can; nothing comes of it once it is closed."""
-        if self._waiting or self._closing or self._ending:
+        if self._waiting or self._closing or self._ending or (self._pump.batches and len(data) <= _SMALL):
             self._wait_to_send(data)
             return
         sent = send(self.fd, data)
@@ -239,40 +255,46 @@ class PumpedTransport:
     def _wait_to_send(self, data: bytes) -> None:
         if self._closing or self._ending or not data:
             return
-        for begin in range(0, len(data), _PIECE):
-            self._waiting.append(data[begin : begin + _PIECE])
+        self._keep(data)
         self._waiting_size += len(data)
-        self._watch(self._events | _WRITE)  # if the connection is broken, this tells of it
+        self._watch(self.events | _WRITE)  # if the connection is broken, this tells of it
         if self._waiting_size > self.high_water and not self._full:
             self._full = True
             self._reader.pause_writing()
 
+    def _keep(self, data: bytes) -> None:
+        if len(data) <= _PIECE:
+            self._waiting.append(data)
+        else:
+            self._waiting += [data[begin : begin + _PIECE] for begin in range(0, len(data), _PIECE)]
+
     def _send_waiting(self) -> None:
+        """Send until the kernel takes no more."""
         while self._waiting:
             data = self._waiting[0]
-            sent = send(self.fd, data)
-            if sent < 0:
-                self._send_no_more()
+            size = send(self.fd, data)
+            self.sent(size)
+            if size < len(data):
                 return
-            self._waiting_size -= sent
-            if sent < len(data):
-                self._waiting[0] = data[sent:]
-                break
-            self._waiting.popleft()
-        self._make_room()
-        if not self._waiting:
-            self._watch(self._events & ~_WRITE)
-            self._sent()
+
+    def _let_go(self, size: int) -> None:
+        """Let go of the first so many bytes that wait."""
+        self._waiting_size -= size
+        data = self._waiting[0]
+        if size < len(data):
+            self._waiting[0] = data[size:]
+        else:
+            del self._waiting[0]
 
     def _send_no_more(self) -> None:
         """Give up what waits: the connection is broken. What has arrived of it is still read, its end last."""
-        if self._closing or not self._events & _READ:
+        if self._closing or not self.events & _READ:
             self._lose(self._error())
             return
         self._closing = True
         self._waiting.clear()
         self._waiting_size = 0
-        self._watch(self._events & ~_WRITE)
+        self._watch(self.events & ~_WRITE)
         self._make_room()
 
     def _make_room(self) -> None:
@@ -280,7 +302,7 @@ class PumpedTransport:
             self._full = False
             self._reader.resume_writing()
 
-    def _sent(self) -> None:
+    def _all_sent(self) -> None:
         """Do what was to be done after everything had been sent."""
         if self._closing:
             self._lose(None)
@@ -312,12 +334,12 @@ class PumpedTransport:
 
     def pause_reading(self) -> None:
         """Read no more."""
-        self._watch(self._events & ~_READ)
+        self._watch(self.events & ~_READ)
 
     def resume_reading(self) -> None:
         """Read again."""
-        if not self._lost:
-            self._watch(self._events | _READ)
+        if not self.lost:
+            self._watch(self.events | _READ)
 
     def read_for(self, reader: PumpedReader) -> None:
         """Tell another reader of what happens from now on."""
@@ -357,12 +379,13 @@ class PumpedTransport:
 
     def _lose(self, error: OSError | None) -> None:
         """Close the socket, and tell the reader in the loop's next turn, never from within a call of its own."""
-        if self._lost:
+        if self.lost:
             return
-        self._lost = self._closing = True
+        self.lost = self._closing = True
+        before, self.events = self.events, 0
+        self._pump.forget(self, before)
         self._waiting.clear()
         self._waiting_size = 0
-        self._watch(0)
         self._socket.close()
         self._pump.call_soon(self._tell_loss, error)
 
@@ -371,6 +394,6 @@ class PumpedTransport:
             self._reader.connection_lost(error)
 
     def _watch(self, events: int) -> None:
-        before, self._events = self._events, events
+        before, self.events = self.events, events
         if before != events:
             self._pump.watch(self, before, events)

@@ -3,15 +3,18 @@
 import asyncio
 import signal
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import structlog
 
+from proxy.net.choice import poller
+from proxy.net.epoll_pump import EpollPump
 from proxy.net.loop import Loop
 from proxy.run.garbage import spare_what_stays
 from proxy.run.limits import raise_open_files_limit
 from proxy.run.notify import Notifier
-from proxy.run.policy import Loaded
+from proxy.run.policy import Loaded, StartError
 from proxy.run.reload import Origin
 from proxy.run.sockets import from_service_manager
 from proxy.run.succession import Predecessor
@@ -51,10 +54,14 @@ def run(loaded: Loaded, origin: Origin, *, take_over: bool = False) -> None:
     the process that serves now.
     Raises StartError, and ConfigError if the lookup's account has no password.
     """
+    try:
+        poller()  # which the workers will use
+    except ValueError as error:
+        raise StartError(str(error)) from error
     raise_open_files_limit()
     # Until there is somebody to read them, the files are as new as can be.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with asyncio.Runner(loop_factory=Loop) as runner:
+    with asyncio.Runner(loop_factory=partial(Loop, EpollPump)) as runner:
         runner.run(_run(loaded, origin, take_over))
 
 
@@ -86,6 +93,7 @@ async def _serve(loaded: Loaded, origin: Origin, take_over: bool, stop: Stop) ->
             backend=", ".join(map(str, config.backends)),
             admin=str(running.admin_address),
             rules=len(running.rules.rules),
+            poller=poller(),
         )
         notifier.ready()
         await stop.asked.wait()

@@ -7,7 +7,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-MODULES = ("proxy.conflicts.counters", "proxy.net.pump", "proxy.session.fast_lane")
+MODULES = (
+    "proxy.conflicts.counters",
+    "proxy.net.epoll_pump",
+    "proxy.net.pump",
+    "proxy.net.ring",
+    "proxy.net.ring_pump",
+    "proxy.session.fast_lane",
+)
 
 
 def compile_into(folder: Path) -> None:

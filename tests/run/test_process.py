@@ -266,3 +266,15 @@ def test_all_the_files_that_the_system_allows() -> None:
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (before[1], before[1])
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+async def test_a_poller_that_there_is_not_is_an_error_of_the_start(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYCLASH_POLLER", "select")
+    keyclash = await start("--config", config)
+    assert keyclash.process.stderr is not None
+    assert (await keyclash.process.stderr.read()).decode() == (
+        "keyclash: KEYCLASH_POLLER=select: expected auto, epoll or io_uring\n"
+    )
+    assert await keyclash.process.wait() == 1
