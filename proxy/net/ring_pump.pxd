@@ -46,7 +46,7 @@ cdef class RingPump(Pump):
     @cython.locals(transport=PumpedTransport, events=int, tag=uint64_t)
     cdef _ask(self, Ring ring, Line line)
     cdef _note(self, Line line)
-    @cython.locals(line=Line, kind=int, found=bint)
+    @cython.locals(line=Line, kind=int, found=bint, handed_in=bint)
     cdef bint _complete(self, Ring ring) except *
     @cython.locals(transport=PumpedTransport, result=int, data=bytes)
     cdef _arrived(self, Ring ring, Line line)

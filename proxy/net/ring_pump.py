@@ -202,6 +202,7 @@ class RingPump(Pump):
     def _complete(self, ring: Ring) -> bool:
         """Take note of all that the kernel has done; return whether that was anything."""
         found = False
+        handed_in = not ring.gathered  # else there may be more to tell of what is being sent; and more is asked for here
         while next_completion(ring):
             found = True
             kind = ring.tag & _KIND
@@ -217,7 +218,7 @@ class RingPump(Pump):
                     else:
                         line.polling = False
                         self._note(line)
-        if not ring.gathered:  # all that was asked has been handed in
+        if handed_in:
             for line in self._flying:
                 if line.flying:
                     self._sent(ring, line, len(line.flying))  # all of it: else there would have been a completion
