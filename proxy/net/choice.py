@@ -8,7 +8,6 @@ from typing import Final
 from proxy.net import ring_pump
 from proxy.net.epoll_pump import EpollPump
 from proxy.net.pump import Pump
-from proxy.net.ring import Ring
 
 _VARIABLE: Final = "KEYCLASH_POLLER"
 EPOLL: Final = "epoll"
@@ -17,13 +16,7 @@ _AUTO: Final = "auto"
 
 
 def make_pump(call_soon: Callable[..., object]) -> Pump:
-    """Make the pump that `poller` names."""
-    return ring_pump.RingPump(call_soon) if poller() == IO_URING else EpollPump(call_soon)
-
-
-@cache
-def poller() -> str:
-    """Return which poller this process uses: the one that the environment names, else the one that costs least.
+    """Make the pump that the environment names, else the one that costs least, for the event loop of this thread.
 
     Raises ValueError if the environment names none that there is, or that this process cannot have.
     """
@@ -31,12 +24,18 @@ def poller() -> str:
     if wanted not in (EPOLL, IO_URING, _AUTO):
         raise ValueError(f"{_VARIABLE}={wanted}: expected {_AUTO}, {EPOLL} or {IO_URING}")
     # Interpreted, a ring costs more than the system calls that it saves.
-    if wanted == EPOLL or (wanted == _AUTO and not ring_pump.COMPILED):
-        return EPOLL
-    try:
-        Ring().close()
-    except OSError as error:
-        if wanted == IO_URING:
-            raise ValueError(f"{_VARIABLE}={wanted}: this process cannot have one: {error}") from error
-        return EPOLL  # containers and hardened machines often forbid it
-    return IO_URING
+    if wanted == IO_URING or (wanted == _AUTO and ring_pump.COMPILED):
+        try:
+            return ring_pump.RingPump(call_soon)
+        except OSError as error:  # containers and hardened machines often forbid it
+            if wanted == IO_URING:
+                raise ValueError(f"{_VARIABLE}={wanted}: this process cannot have one: {error}") from error
+    return EpollPump(call_soon)
+
+
+@cache
+def poller() -> str:
+    """Return which poller `make_pump` has this process use. Raises ValueError as that does."""
+    pump = make_pump(print)
+    pump.close()
+    return IO_URING if isinstance(pump, ring_pump.RingPump) else EPOLL

@@ -167,6 +167,8 @@ class Ring:
     def close(self) -> None:
         """End; what is under way is given up. Nothing may be asked of it any more."""
         os.close(self.fd)
+        for memory in (self._rings_memory, self._entries_memory, self._buffers_memory):
+            memory.close()  # each of the first two has a descriptor of its own
 
 
 def _address(memory: mmap.mmap) -> int:

@@ -73,6 +73,8 @@ class Line:
 class RingPump(Pump):
     """Has a ring for the sockets of all pumped transports, which looks at an epoll for the event loop's own.
 
+    It is for the thread that has made it. Raises OSError if there can be no ring.
+
     Before it waits, it asks the kernel for what its transports want by then. So what is sent at a time to one of them
     goes together, and who is paused and resumed in between costs nothing.
     """
@@ -80,8 +82,10 @@ class RingPump(Pump):
     __slots__ = ("_flying", "_free", "_late", "_lines", "_noted", "_others_ready", "_ring")
 
     def __init__(self, call_soon: Callable[..., object]) -> None:
+        # At once: whether there can be one is known only when there is. What is closed is given back to the limit for
+        # locked memory a moment later, so that one more may be too much though another one was just allowed.
+        self._ring = Ring()
         super().__init__(call_soon, batches=True)
-        self._ring: Ring | None = None  # made by the thread that waits, for it alone
         self._lines: list[Line | None] = []  # by their numbers
         self._free: list[int] = []
         self._noted: list[Line] = []
@@ -91,9 +95,7 @@ class RingPump(Pump):
 
     def close(self) -> None:
         """End; all transports must have been closed before."""
-        if self._ring is not None:
-            self._ring.close()
-            self._ring = None
+        self._ring.close()
         super().close()
 
     def watch(self, transport: PumpedTransport, before: int, events: int) -> None:
@@ -123,8 +125,6 @@ class RingPump(Pump):
     def wait(self, seconds: float) -> list[tuple[int, int]]:
         """Wait until something happens that is not for a pumped transport, or something is due, or time is over."""
         self.due = False
-        if self._ring is None:
-            self._ring = Ring()
         ring = self._ring
         until = monotonic() + seconds
         left = seconds

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from proxy.net import choice, ring_pump
+from proxy.net import ring_pump
 from proxy.net.choice import EPOLL, IO_URING, make_pump, poller
 from proxy.net.epoll_pump import EpollPump
+from proxy.net.ring import Ring
 from proxy.net.ring_pump import RingPump
 
 
@@ -46,7 +47,7 @@ def test_the_cheapest_that_is_allowed_is_chosen_unless_another_is_named(
     if wanted is not None:
         monkeypatch.setenv("KEYCLASH_POLLER", wanted)
     monkeypatch.setattr(ring_pump, "COMPILED", compiled)
-    monkeypatch.setattr(choice, "Ring", Given if allowed else _forbidden)
+    monkeypatch.setattr(ring_pump, "Ring", Given if allowed else _forbidden)
     assert poller() == chosen
     pump = make_pump(lambda *_: None)
     assert isinstance(pump, RingPump if chosen == IO_URING else EpollPump)
@@ -55,7 +56,7 @@ def test_the_cheapest_that_is_allowed_is_chosen_unless_another_is_named(
 
 def test_what_is_named_and_cannot_be_had_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEYCLASH_POLLER", "io_uring")
-    monkeypatch.setattr(choice, "Ring", _forbidden)
+    monkeypatch.setattr(ring_pump, "Ring", _forbidden)
     with pytest.raises(ValueError, match=r"KEYCLASH_POLLER=io_uring: .*Operation not permitted"):
         poller()
 
@@ -64,3 +65,20 @@ def test_what_there_is_not_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEYCLASH_POLLER", "kqueue")
     with pytest.raises(ValueError, match="KEYCLASH_POLLER=kqueue: expected auto, epoll or io_uring"):
         poller()
+
+
+def test_what_is_given_once_only_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel takes the memory of a ring that is closed off the limit for locked memory a moment later."""
+    made: list[Ring] = []
+
+    def once() -> Ring:
+        if made:
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        made.append(Ring())
+        return made[0]
+
+    monkeypatch.setenv("KEYCLASH_POLLER", "io_uring")
+    monkeypatch.setattr(ring_pump, "Ring", once)
+    pump = make_pump(lambda *_: None)
+    assert pump.wait(0) == []
+    pump.close()
