@@ -56,3 +56,6 @@ cdef class RingPump(Pump):
     cdef _hand_on_late(self)
     @cython.locals(transport=PumpedTransport)
     cdef _hand_on(self, Line line)
+
+cdef bint _tells_of_ends(Ring ring) except *
+cdef int _told(Ring ring) except? -1
