@@ -206,9 +206,7 @@ class RingPump(Pump):
     def _complete(self, ring: Ring) -> bool:
         """Take note of all that the kernel has done; return whether that was anything."""
         found = False
-        handed_in = (
-            not ring.gathered
-        )  # else there may be more to tell of what is being sent; and more is asked for here
+        handed_in = not ring.gathered  # else some of what is flying may not have been sent
         while next_completion(ring):
             found = True
             kind = ring.tag & _KIND
