@@ -150,7 +150,7 @@ def closing_if_open(connection: Connection[Cursor]) -> Iterator[Connection[Curso
 @contextmanager
 def proxied(config: ProxyConfig, server: Server, rules: RuleSet = NO_RULES) -> Iterator[Proxy]:
     """Run a proxy for the length of the block."""
-    loop = Loop()
+    loops: list[Loop] = []
     ready = threading.Event()
     found: list[Proxy | BaseException] = []
     stop = asyncio.Event()
@@ -166,9 +166,14 @@ def proxied(config: ProxyConfig, server: Server, rules: RuleSet = NO_RULES) -> I
             ready.set()
             raise
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(main(),), name="proxy")
+    def run() -> None:
+        loops.append(Loop())  # its pump is for the thread that makes it
+        loops[0].run_until_complete(main())
+
+    thread = threading.Thread(target=run, name="proxy")
     thread.start()
     ready.wait(30)
+    loop = loops[0]
     try:
         proxy = found[0]
         if isinstance(proxy, BaseException):
