@@ -51,7 +51,7 @@ cdef struct _Argument:
 
 cdef enum:
     MORE = 1 << 1
-    _BUFFERS = 64
+    _BUFFERS = 32
     _BUFFER = 1 << 14
     _ENTER = 426
     _GETEVENTS = 1 << 0

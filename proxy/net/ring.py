@@ -37,7 +37,7 @@ _COMPLETION: Final = 16  # bytes of one, and of what describes a buffer
 REQUESTS: Final = 256
 """Requests that may be gathered until they must be handed in."""
 _COMPLETIONS: Final = 4096
-BUFFERS: Final = 64
+BUFFERS: Final = 32
 """Buffers that the kernel takes in turn for what arrives, on whichever connection."""
 BUFFER: Final = 1 << 14
 """Bytes of a buffer."""
