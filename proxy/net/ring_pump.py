@@ -86,9 +86,12 @@ class RingPump(Pump):
         # At once: whether there can be one is known only when there is. What is closed is given back to the limit for
         # locked memory a moment later, so that one more may be too much though another one was just allowed.
         self._ring = Ring()
-        if not _tells_of_ends(self._ring):
+        try:
+            if not _tells_of_ends(self._ring):
+                raise OSError("its io_uring does not tell of an end that comes right behind data")
+        except OSError:
             self._ring.close()
-            raise OSError("its io_uring does not tell of an end that comes right behind data")
+            raise
         super().__init__(call_soon, batches=True)
         self._lines: list[Line | None] = []  # by their numbers
         self._free: list[int] = []
