@@ -14,6 +14,8 @@ from proxy.net import kernel
 from proxy.net.loop import running_pump
 from proxy.net.poller import Poll
 from proxy.net.pump import Pump, PumpedTransport
+from proxy.net.ring import BUFFER, BUFFERS
+from proxy.net.ring_pump import Line
 
 HIGH_WATER = 10_000
 
@@ -167,6 +169,35 @@ async def test_reading_rests_and_goes_on() -> None:
         assert reader.received == b""
         transport.resume_reading()
         assert await reader.bytes(5) == b"later"
+
+
+async def test_of_what_comes_while_reading_rests_the_kernel_keeps_all_but_a_bounded_part() -> None:
+    async with pumping() as stage:
+        transport, reader, peer = stage.connect()
+        stage.sockets[transport].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+
+        def take_and_rest(data: bytes) -> None:
+            reader.take(data)
+            transport.feed = reader.take
+            transport.pause_reading()
+
+        transport.feed = take_and_rest
+        await asyncio.sleep(0)  # so that it is waited for
+        pattern, sent, most, first = random.Random(1).randbytes(1 << 20), b"", 0, 0
+        for _ in range(20):
+            with suppress(BlockingIOError):
+                while True:
+                    sent += pattern[: peer.send(pattern)]
+            await asyncio.sleep(0)
+            most, first = max(most, _kept_of(transport)), first or len(reader.received)
+        assert most <= BUFFERS * BUFFER < len(sent) - first
+        assert len(reader.received) == first
+        transport.resume_reading()
+        assert await reader.bytes(len(sent)) == sent
+
+
+def _kept_of(transport: PumpedTransport) -> int:
+    return sum(map(len, transport.handle.held)) if isinstance(transport.handle, Line) else 0
 
 
 async def test_the_end_of_the_peer_is_told_once_and_closes() -> None:
