@@ -170,6 +170,9 @@ class LoginPhase:
     def backend_data(self, data: bytes) -> None:
         """Take bytes that the backend sent."""
         self._backend.feed(data)
+        self._take_backend_packets()
+
+    def _take_backend_packets(self) -> None:
         try:
             while self._state in (_State.GREETING, _State.AUTH) and (packet := self._backend.next()) is not None:
                 if self._state is _State.GREETING:
@@ -372,6 +375,7 @@ class LoginPhase:
         self._state = _State.AUTH
         response, self._response = self._response, b""
         self._wires.to_backend(frame(response, sequence))
+        self._take_backend_packets()  # those that came before their time, as if they had waited
 
     # ----------------------------------------------------------------------------------------------------------------
     # Authentication

@@ -312,6 +312,21 @@ def test_what_comes_behind_the_login_comes_as_if_the_client_had_waited(first: by
     run()
 
 
+@cut_everywhere
+def test_what_the_backend_says_before_its_time_comes_as_if_it_had_waited(delivery: Delivery) -> None:
+    with conversation(delivery) as talk:
+        client, backend = talk
+        greeted(talk)
+        backend >> packets(b"\1\3", sequence=2)
+        assert not client.said
+        client >> packets(RESPONSE)
+        backend << packets(RESPONSE)
+        client << packets(b"\1\3", sequence=2)
+        client >> packets(b"out of order", sequence=9)
+        client << packets(b"\xff\x84\x04#08S01Got packets out of order", sequence=3)
+        assert talk.session.result == "malformed"
+
+
 def test_the_login_s_time_is_over_after_the_login() -> None:
     with conversation(Delivery()) as talk:
         client, backend = talk
