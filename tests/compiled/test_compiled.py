@@ -3,7 +3,11 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.compiled.build import ROOT, compile_into, run_python, what_is_built
+
+pytestmark = pytest.mark.timeout(600)  # half of it is for the compiler
 
 TESTS = (
     "tests/conflicts/test_counters.py",
