@@ -29,8 +29,6 @@ from tests.raw import USUAL, logged_in
 from tests.servers.launch import Server
 
 ROUNDS, SELECTS, CROWD = (15, 1000, 20) if FULL else (3, 200, 8)
-MOST_ROUNDS: Final = ROUNDS if FULL else 20
-"""A machine that does much else is given more, until it did little else in one of each; a fault is there in all."""
 SLOWER: Final = 2.0
 NOISE: Final = 0.003
 """Seconds: what a machine with other work adds to the one in a hundred."""
@@ -171,38 +169,28 @@ def stage(mysql: Server, points: str, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.mark.parametrize("fault", [silence, deafness, drops, breaks, halves])
 def test_others_notice_nothing(stage: Stage, fault: Callable[[Stage, bool], AbstractContextManager[None]]) -> None:
-    def measure(struck: bool) -> float:
+    taken: dict[bool, list[float]] = {False: [], True: []}
+    for struck in [False, True] * ROUNDS:
         with fault(stage, struck):
             stage.measure()  # what has begun comes to rest meanwhile
-            return stage.measure()
-
-    hold(fault.__name__, measure)
+            taken[struck].append(stage.measure())
+    hold(fault.__name__, TYPICAL(taken[False]), TYPICAL(taken[True]))
 
 
 def test_others_notice_nothing_of_a_worker_that_stands_still(mysql: Server, points: str, tmp_path: Path) -> None:
     plain = {"client_tls": {"mode": "DISABLED"}, "backend_tls": {"mode": "DISABLED"}}
     with served(mysql, tmp_path, workers=2, **plain) as proxy, measuring(proxy, points) as client:
         other = min(family(proxy.process.pid)[1:], key=sockets)  # the one that does not have the client's session
+        without, within = [], []
+        for _ in range(ROUNDS):
+            without.append(measured(client))
+            os.kill(other, signal.SIGSTOP)
+            within.append(measured(client))
+            os.kill(other, signal.SIGCONT)
+    hold("a worker that stands still", TYPICAL(without), TYPICAL(within))
 
-        def measure(struck: bool) -> float:
-            os.kill(other, signal.SIGSTOP if struck else signal.SIGCONT)
-            return measured(client)
 
-        hold("a worker that stands still", measure)
-        os.kill(other, signal.SIGCONT)
-
-
-def hold(fault: str, measure: Callable[[bool], float]) -> None:
-    """Measure in turns without and with a fault; print the two percentiles, and hold the second to the first."""
-    without: list[float] = []
-    within: list[float] = []
-    held = False
-    while len(within) < ROUNDS or (not held and len(within) < MOST_ROUNDS):
-        without.append(measure(False))
-        within.append(measure(True))
-        held = TYPICAL(within) < SLOWER * TYPICAL(without) + NOISE
-    print(
-        f"{fault}: p99 of a point select {TYPICAL(without) * 1e3:.2f} ms without, {TYPICAL(within) * 1e3:.2f} ms with,"
-        f" in {len(within)} rounds"
-    )
-    assert held
+def hold(fault: str, without: float, within: float) -> None:
+    """Print the two percentiles, and hold the second to the first."""
+    print(f"{fault}: p99 of a point select {without * 1e3:.2f} ms without, {within * 1e3:.2f} ms with")
+    assert within < SLOWER * without + NOISE
