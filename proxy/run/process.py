@@ -18,7 +18,7 @@ from proxy.run.policy import Loaded, StartError
 from proxy.run.reload import Origin
 from proxy.run.sockets import from_service_manager
 from proxy.run.succession import Predecessor
-from proxy.run.supervisor import Running, serve_from
+from proxy.run.supervisor import Running, serve_from, serves_itself
 
 _log = structlog.get_logger(__name__)
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -55,13 +55,14 @@ def run(loaded: Loaded, origin: Origin, *, take_over: bool = False) -> None:
     Raises StartError, and ConfigError if the lookup's account has no password.
     """
     try:
-        poller()  # which the workers will use
+        poller()  # which those who serve will use
     except ValueError as error:
         raise StartError(str(error)) from error
     raise_open_files_limit()
     # Until there is somebody to read them, the files are as new as can be.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with asyncio.Runner(loop_factory=partial(Loop, EpollPump)) as runner:
+    loop = Loop if serves_itself(loaded.config) else partial(Loop, EpollPump)
+    with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(_run(loaded, origin, take_over))
 
 

@@ -34,11 +34,20 @@ from proxy.run.worker import Worker
 _log = structlog.get_logger(__name__)
 
 
-def _crew(policy: Policy, workers: int) -> Worker | Team:
-    """Make who serves the clients: this process itself, or several of its own."""
-    if workers > 1:
-        return Team(policy, workers)
+def serves_itself(config: ProxyConfig) -> bool:
+    """Tell whether this process is the one that serves the clients, not several of its own."""
+    return _workers(config) == 1
+
+
+def _workers(config: ProxyConfig) -> int:
+    return config.workers or cores()
+
+
+def _crew(policy: Policy) -> Worker | Team:
+    """Make who serves the clients."""
     config = policy.config
+    if not serves_itself(config):
+        return Team(policy, _workers(config))
     return Worker(policy, Journal(config.conflicts.journal, config.conflicts.max_series))
 
 
@@ -58,7 +67,7 @@ class Running:
         self.relieved = False
         self._origin = origin
         self._policy = make_policy(loaded, Identity.make())
-        self.crew = _crew(self._policy, config.workers or cores())
+        self.crew = _crew(self._policy)
         self.counters = self.crew.counters
         self.journal = self.crew.journal
         self._settings = settings_of(config, origin.file)

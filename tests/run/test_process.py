@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from proxy.net.ring import Ring
 from proxy.run.limits import raise_open_files_limit
 from tests.run.doubles import LOCALHOST, Backend
 
@@ -278,3 +279,32 @@ async def test_a_poller_that_there_is_not_is_an_error_of_the_start(
         "keyclash: KEYCLASH_POLLER=select: expected auto, epoll or io_uring\n"
     )
     assert await keyclash.process.wait() == 1
+
+
+def pollers() -> list[str]:
+    """Name those that this machine can have."""
+    try:
+        Ring().close()
+    except OSError:
+        return ["epoll"]
+    return ["epoll", "io_uring"]
+
+
+def has_ring(pid: int) -> bool:
+    return "anon_inode:[io_uring]" in Path("/proc", str(pid), "maps").read_text()
+
+
+@pytest.mark.parametrize("poller", pollers())
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_who_serves_waits_at_the_poller_that_the_log_names(
+    config: Path, monkeypatch: pytest.MonkeyPatch, workers: int, poller: str
+) -> None:
+    monkeypatch.setenv("KEYCLASH_POLLER", poller)
+    keyclash = await start("--config", config, "--workers", workers)
+    serving = keyclash.process.pid
+    if workers > 1:
+        serving = (await keyclash.line("worker serves"))["pid"]
+    assert (await keyclash.line("serving"))["poller"] == poller
+    assert has_ring(serving) == (poller == "io_uring")
+    keyclash.process.terminate()
+    assert await keyclash.process.wait() == 0
