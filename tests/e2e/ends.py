@@ -20,6 +20,12 @@ def wait_until_it_runs(onlooker: Connection[Cursor], thread_id: int, statement: 
         pass
 
 
+def wait_until_it_is_gone(onlooker: Connection[Cursor], thread_id: int) -> None:
+    """Ask the server until it has no such thread any more: its client hears of its end a moment before."""
+    while rows(onlooker, f"SELECT COUNT(*) FROM information_schema.processlist WHERE id = {thread_id}") != [(0,)]:
+        pass
+
+
 def everything(client: RawClient) -> bytes:
     """Read until the server closes the connection, or breaks it off."""
     data = b""

@@ -9,6 +9,7 @@ import pytest
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
+from tests.e2e.ends import wait_until_it_is_gone
 from tests.e2e.raw import QUERY, RawClient, command
 from tests.e2e.running import Proxy, in_front_of, proxied, thread_id
 from tests.e2e.users import rows, run
@@ -101,4 +102,5 @@ def test_kill_connection(proxy: Proxy) -> None:
     victim, second = proxy.connect(), proxy.connect()
     run(second, f"KILL {thread_id(victim)}")
     assert error_of(victim, "DO 1") in (*LOST, 1927)  # MariaDB says so first, if it is still heard
+    wait_until_it_is_gone(second, thread_id(victim))
     assert error_of(second, f"KILL {thread_id(victim)}") == UNKNOWN_THREAD
