@@ -80,8 +80,9 @@ class Recorder:
         """Judge, count and keep a conflict, and log it as one line "conflict", or count the line as suppressed."""
         trace = None if conflict.attempt is None else trace_of(conflict.attempt.text, conflict.at)
         conflict = self._judged(conflict)
-        self._counters.conflict(conflict_labels(conflict), conflict.count, trace)
-        self._counters.cause(cause_labels(conflict), conflict.count)
+        labels = conflict_labels(conflict)
+        self._counters.conflict(labels, conflict.count, trace)
+        self._counters.cause(cause_labels(labels, conflict.cause), conflict.count)
         self.journal.add(conflict, None if conflict.entry is None else self._shown(conflict.entry))
         if not self._bucket.take():
             self._suppressed += 1

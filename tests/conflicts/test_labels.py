@@ -26,7 +26,7 @@ def test_verbs_come_from_a_closed_set() -> None:
 def test_labels_of_a_conflict() -> None:
     assert conflict_labels(conflict()) == ("shop", "users", "ux_email", "insert", Outcome.RETURNED, "")
     assert conflict_labels(conflict(rule="signup")).rule == "signup"
-    assert cause_labels(conflict(cause=Cause.RETRY)) == ("shop", "users", "ux_email", Cause.RETRY)
+    assert cause_labels(conflict_labels(conflict()), Cause.RETRY) == ("shop", "users", "ux_email", Cause.RETRY)
 
 
 def test_what_is_not_known_is_empty() -> None:

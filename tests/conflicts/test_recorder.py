@@ -39,14 +39,14 @@ def test_a_conflict_is_counted_with_its_cause() -> None:
     counters = Counters()
     recorder(Lines(), counters=counters).record(conflict(cause=Cause.RACE))
     assert counters.conflicts == {conflict_labels(conflict()): 1}
-    assert counters.causes == {cause_labels(conflict(cause=Cause.RACE)): 1}
+    assert counters.causes == {cause_labels(conflict_labels(conflict()), Cause.RACE): 1}
 
 
 def test_the_rows_of_one_statement_are_one_line_and_counted_each() -> None:
     counters, log = Counters(), Lines()
     recorder(log, counters=counters).record(conflict(count=3))
     assert counters.conflicts == {conflict_labels(conflict()): 3}
-    assert counters.causes == {cause_labels(conflict()): 3}
+    assert counters.causes == {cause_labels(conflict_labels(conflict()), Cause.UNKNOWN): 3}
     assert [fields["count"] for _, fields in log.lines] == [3]
 
 
