@@ -4,6 +4,7 @@ from proxy.conflicts.counters cimport Counters
 
 cdef int _HEADER, _LARGEST, _QUERY, _STMT_EXECUTE, _SHORTEST, _KEPT, _AUTOCOMMIT, _IN_TRANS
 cdef int _EXCEPTIONAL, _NO_PLAIN_ROWS, _SHORT, _INSERT
+cdef int _TWO_BYTES, _THREE_BYTES, _EIGHT_BYTES
 
 cdef class FastLane:
     cdef Counters _counters
@@ -26,6 +27,7 @@ cdef class FastLane:
     cdef _pass_on(self, int code, bytes data, Py_ssize_t size, double started)
 
 cpdef int start_of(bytes text, Py_ssize_t position=*)
-cpdef bint is_plain_ok(bytes data)
+cpdef int status_of_ok(bytes data)
 cpdef bint is_plain_result(bytes data, bint deprecate_eof)
 cdef Py_ssize_t _length(bytes data, Py_ssize_t position)
+cdef Py_ssize_t _behind_number(bytes data, Py_ssize_t position)

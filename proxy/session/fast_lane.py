@@ -27,6 +27,9 @@ _IN_TRANS: Final = cap.STATUS_IN_TRANS
 _EXCEPTIONAL: Final = cap.STATUS_MORE_RESULTS | cap.STATUS_SESSION_STATE_CHANGED
 _NO_PLAIN_ROWS: Final = cap.STATUS_CURSOR_EXISTS | cap.STATUS_PS_OUT_PARAMS  # see `ReplyTracker`
 _SHORT: Final = 0xFB  # a length-encoded integer below this is one byte
+_TWO_BYTES: Final = 0xFC
+_THREE_BYTES: Final = 0xFD
+_EIGHT_BYTES: Final = 0xFE
 
 
 class General(Protocol):
@@ -148,11 +151,15 @@ class FastLane:
 
     def backend_data(self, data: bytes) -> None:
         """Take bytes that the backend sent."""
-        if not self.command or not (is_plain_ok(data) or is_plain_result(data, self._deprecate_eof)):
+        if not self.command:
             self._otherwise_from_backend(data)
             return
-        if not data[4]:  # an OK: one of a SELECT begins no transaction and ends none
-            self.status = data[7] | data[8] << 8
+        status = status_of_ok(data)
+        if status >= 0:  # an OK: one of a SELECT begins no transaction and ends none
+            self.status = status
+        elif not is_plain_result(data, self._deprecate_eof):
+            self._otherwise_from_backend(data)
+            return
         elif not self.status & _AUTOCOMMIT:
             self.status |= _IN_TRANS  # the rows' own flags are not read, and without autocommit it may
         self.command = b""
@@ -219,20 +226,25 @@ def plain_starts(mariadb: bool) -> frozenset[int]:
     return _PLAIN if mariadb else _PLAIN_ON_MYSQL
 
 
-def is_plain_ok(data: bytes) -> bool:
-    """Tell whether a chunk is one whole OK packet that ends its reply and changes nothing in the session.
+def status_of_ok(data: bytes) -> int:
+    """Return the status flags of a chunk that is one whole OK packet which ends its reply and changes nothing else.
+
+    Any other chunk has -1.
 
     Args:
         data: a chunk that begins with a packet.
     """
-    return (
-        len(data) >= 11
-        and data[4] == 0
-        and _length(data, 0) == len(data) - _HEADER
-        and data[5] < _SHORT
-        and data[6] < _SHORT
-        and not (data[7] | data[8] << 8) & _EXCEPTIONAL
-    )
+    if len(data) < 11 or data[4] or _length(data, 0) != len(data) - _HEADER:
+        return -1
+    position = 7
+    if data[5] >= _SHORT or data[6] >= _SHORT:  # ids that the server makes up are soon long
+        position = _behind_number(data, 5)
+        if position < len(data):
+            position = _behind_number(data, position)
+        if position + 4 > len(data):  # the flags, and how many warnings there are
+            return -1
+    status = data[position] | data[position + 1] << 8
+    return -1 if status & _EXCEPTIONAL else status
 
 
 def is_plain_result(data: bytes, deprecate_eof: bool) -> bool:
@@ -285,3 +297,15 @@ def is_plain_result(data: bytes, deprecate_eof: bool) -> bool:
 def _length(data: bytes, position: int) -> int:
     """Return the length of the payload behind the header at a position."""
     return data[position] | data[position + 1] << 8 | data[position + 2] << 16
+
+
+def _behind_number(data: bytes, position: int) -> int:
+    """Return where a length-encoded integer at a position ends; far behind everything if there is none."""
+    first = data[position]
+    if first < _SHORT:
+        return position + 1
+    if first == _TWO_BYTES:
+        return position + 3
+    if first == _THREE_BYTES:
+        return position + 4
+    return position + 9 if first == _EIGHT_BYTES else _LARGEST

@@ -43,17 +43,18 @@ class Exchange:
 
 
 EXCHANGES = [
-    Exchange("select, text", query("SELECT c FROM plain WHERE id = 1234"), (ROW,), Cost(620, 26)),
-    Exchange("select, prepared", EXECUTE, (ROW,), Cost(585, 24)),
-    Exchange("commit", query("COMMIT"), (ok(),), Cost(420, 23)),
-    Exchange("insert", insert("plain"), (ok(1, 5),), Cost(680, 39)),
-    Exchange("insert, when: conflict", insert("update_conflict"), (ok(1, 5),), Cost(695, 41)),
-    Exchange("insert, when: always", insert("update_always"), (ok(1, 5),), Cost(4350, 291)),
+    Exchange("select, text", query("SELECT c FROM plain WHERE id = 1234"), (ROW,), Cost(620, 25)),
+    Exchange("select, prepared", EXECUTE, (ROW,), Cost(585, 23)),
+    Exchange("commit", query("COMMIT"), (ok(),), Cost(415, 23)),
+    Exchange("insert", insert("plain"), (ok(1, 5),), Cost(675, 39)),
+    Exchange("insert, id by the server", insert("plain"), (ok(1, 70_000),), Cost(735, 43)),
+    Exchange("insert, when: conflict", insert("update_conflict"), (ok(1, 5),), Cost(680, 40)),
+    Exchange("insert, when: always", insert("update_always"), (ok(1, 5),), Cost(4330, 287)),
     Exchange(
         "conflict",
         insert("update_conflict"),
         (duplicate("12345678", "update_conflict.ux_k"), ok(2, 5)),
-        Cost(11200, 835),
+        Cost(11000, 804),
     ),
 ]
 

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from proxy.session.fast_lane import is_plain_ok, is_plain_result, plain_starts, start_of
+from proxy.session.fast_lane import is_plain_result, plain_starts, start_of, status_of_ok
 from proxy.sql.head import head
 from proxy.wire import capabilities as cap
 from proxy.wire import commands
@@ -33,6 +33,11 @@ ROWS = (row(b"1"), row(None), row(b"x" * 300))
 PLAIN = [
     packets(ok()),
     packets(ok(3, 7, info=b"Records: 3  Duplicates: 0  Warnings: 0")),
+    *(
+        packets(ok(affected, insert_id))
+        for affected, insert_id in product((0, 250, 251, 70_000), (251, 70_000, 1 << 40))
+    ),
+    packets(ok(1 << 40, info=b"x" * 300)),
     packets(b"\1", DEFINITION, eof(), *ROWS, eof()),
     packets(b"\1", DEFINITION, eof(), eof()),
     packets(b"\2", DEFINITION, DEFINITION, eof(), row(b"a", b"b"), eof()),
@@ -43,8 +48,11 @@ PLAIN_WITHOUT_EOF = [
     packets(b"\1", DEFINITION, b"\0\0\1\0\0\0", ok_as_eof(0x22)),
 ]
 OTHERS = [
-    packets(ok(300)),
     packets(ok(status=MORE)),
+    packets(ok(300, 1 << 40, status=MORE)),
+    packets(b"\0\1\xfb\2\0\0\0"),
+    packets(b"\0\xff\1\2\0\0\0"),
+    packets(b"\0\xfe\1\0\0\0\0\0\0\0\xfd\1\0"),
     packets(ok(status=CHANGED) + b"\0\6\1\4\3abc"),
     packets(ok(), ok()),
     packets(error(1062, "Duplicate entry", "23000")),
@@ -69,7 +77,7 @@ OTHERS = [
 
 
 def is_plain(data: bytes, deprecate_eof: bool) -> bool:
-    return is_plain_ok(data) or is_plain_result(data, deprecate_eof)
+    return status_of_ok(data) >= 0 or is_plain_result(data, deprecate_eof)
 
 
 def is_whole(data: bytes, deprecate_eof: bool) -> bool:

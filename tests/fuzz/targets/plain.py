@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from proxy.session.fast_lane import is_plain_ok, is_plain_result
+from proxy.session.fast_lane import is_plain_result, status_of_ok
 from proxy.wire import capabilities as cap
 from proxy.wire import commands
 from proxy.wire.replies import ReplyTracker
@@ -20,7 +20,8 @@ def check(data: bytes) -> None:
     if len(data) < 5:
         return  # the lane is given no less than a header and a byte
     deprecate_eof = how & 1 > 0
-    ok, result = is_plain_ok(data), is_plain_result(data, deprecate_eof)
+    status = status_of_ok(data)
+    ok, result = status >= 0, is_plain_result(data, deprecate_eof)
     assert not (ok and result)
     if not ok and not result:
         return
@@ -33,7 +34,7 @@ def check(data: bytes) -> None:
             assert not found.rest
             assert not tracker.status & EXCEPTIONAL
             if ok:
-                assert tracker.status == data[7] | data[8] << 8
+                assert tracker.status == status
 
 
 TARGET = Target(
