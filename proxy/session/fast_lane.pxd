@@ -3,7 +3,7 @@
 from proxy.conflicts.counters cimport Counters
 
 cdef int _HEADER, _LARGEST, _QUERY, _STMT_EXECUTE, _SHORTEST, _KEPT, _AUTOCOMMIT, _IN_TRANS
-cdef int _EXCEPTIONAL, _NO_PLAIN_ROWS, _SHORT, _INSERT
+cdef int _EXCEPTIONAL, _NO_PLAIN_ROWS, _SHORT, _INSERT, _SEMICOLON
 cdef int _TWO_BYTES, _THREE_BYTES, _EIGHT_BYTES
 
 cdef class FastLane:
