@@ -1,8 +1,97 @@
-import pytest
+import re
+from itertools import product
 
-from proxy.conflicts.redaction import LONGEST, digest, redact
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.conflicts.redaction import CUT, LONGEST, LOOK, digest, redact
 
 SECRET = "s3cret"
+PIECES = (
+    *(
+        b" ",
+        b"  ",
+        b"\t",
+        b"\n",
+        b"'",
+        b'"',
+        b"`",
+        b"\\",
+        b"-",
+        b"--",
+        b"-- ",
+        b"#",
+        b"/",
+        b"*",
+        b"/*",
+        b"*/",
+        b"/*!",
+        b"/*m!",
+    ),
+    *(
+        b"/*+",
+        b"N",
+        b"x",
+        b"_utf8",
+        b"_",
+        b"@",
+        b"$",
+        b"0",
+        b"1.5e3",
+        b".",
+        b".5",
+        b"NULL",
+        b"null",
+        b"trueish",
+        b"FALSE",
+    ),
+    *(
+        b"insert",
+        b"(",
+        b")",
+        b",",
+        b"?",
+        b"=",
+        b"+",
+        b";",
+        b"\0",
+        b"\x7f",
+        b"\x80",
+        b"\xa0",
+        b"\xc3\xa9",
+        b"\xe2\x82",
+        b"[",
+    ),
+)
+TOKEN = re.compile(
+    rb"(?P<space>[\t-\r\x20]++)"
+    rb"|(?P<gone>/\*(?![!+]|M!).*?\*/|/\*\+[^'\"`\\]*?\*/|(?:\#|--(?=[\x00-\x20\x7f]|\Z))[^\n]*+(?:\n|\Z))"
+    rb"|(?P<literal>(?:(?:[NXB]|_[0-9A-Z]++[\t-\r\x20]*+)(?=['\"]))?+(?:'(?:[^'\\]|'')*+'(?!')|\"(?:[^\"\\]|\"\")*+\"(?!\"))"
+    rb"|[0-9][0-9A-Z_$.]*+|\.[0-9]++[0-9A-Z_]*+|(?:NULL|TRUE|FALSE)(?![0-9A-Z_$\x80-\xff]))"
+    rb"|(?P<word>`(?:[^`\\]++|``)++`|@{0,2}+[A-Z_$\x80-\xff][0-9A-Z_$\x80-\xff]*+)"
+    rb"|(?P<mark>[(),.=+*%<>!?;:&|^~{}]|-(?!-[\x80-\xff])|/(?!\*))",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def token_by_token(text: bytes) -> str:
+    """Give the sample of a text that is read one token after the other."""
+    sample, at, end = "", 0, min(len(text), LOOK)
+    while at < end:
+        token = TOKEN.match(text, at, end)
+        if token is None or token.end() == end < len(text):
+            sample += CUT
+            break
+        at, kind = token.end(), token.lastgroup
+        sample += {"space": " ", "gone": " ", "literal": "?"}.get(
+            kind or "", token[0].decode("utf-8", "backslashreplace")
+        )
+    sample = re.sub(r"\s*,\s*", ", ", re.sub(r" +", " ", sample).strip())
+    sample = re.sub(r"(?<=[(,=] )[-+]\s*\?|(?<=[(,=])[-+]\s*\?", "?", sample)
+    sample = re.sub(r"(\((?:[^()]|\([^()]*\))*\))(?:, ?\1)+", r"\1, " + CUT, sample)
+    sample = re.sub(r"\?(?:, \?){15,}", "?, " + CUT, sample)
+    return sample if len(sample) <= LONGEST else sample[: LONGEST - 1] + CUT
 
 
 @pytest.mark.parametrize(
@@ -42,6 +131,23 @@ def test_no_value_is_ever_shown(text: str) -> None:
     sample = redact(text.encode())
     assert SECRET not in sample
     assert SECRET.encode().hex() not in sample
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=40).map(b"".join))
+def test_texts_are_cut_as_if_they_were_read_token_by_token(text: bytes) -> None:
+    assert redact(text) == token_by_token(text)
+
+
+def test_no_three_pieces_are_read_in_another_way() -> None:
+    for text in map(b"".join, product(PIECES, repeat=3)):
+        assert redact(text) == token_by_token(text)
+
+
+@pytest.mark.parametrize("tail", PIECES)
+def test_the_token_at_the_end_of_what_is_looked_at_is_not_shown(tail: bytes) -> None:
+    for size in range(LOOK - len(tail) - 2, LOOK + 2):
+        text = b"INSERT INTO t VALUES ".ljust(size, b",") + tail + b" (1)"
+        assert redact(text) == token_by_token(text)
 
 
 def test_samples_are_short() -> None:
