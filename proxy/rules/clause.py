@@ -15,7 +15,7 @@ from MySQL 9.7 and MariaDB 10.11 about its shape:
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from proxy.rules.definition import Group, anchor_of, check_columns, groups_of, pieces_of
 from proxy.rules.rule import Action, Rule
@@ -36,8 +36,7 @@ _NORMALIZE_SINCE: Final = (10, 7, 1)
 _TEXTS: Final = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext"})
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(NamedTuple):
     """A clause, to be spliced in right after the values.
 
     `guarded`: it may end in the guard's own error, 1690 with the marker in its text.
@@ -47,8 +46,7 @@ class Clause:
     guarded: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """What all inserts have in common that get the same clause from a rule.
 
     Args:

@@ -5,9 +5,8 @@ the last value, or a word where the statement's own would be.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from proxy.rules.clause import MARKER, Clause, Target, make_clause
 from proxy.rules.definition import columns_of, may_meet_last_id, replace_refused
@@ -22,8 +21,7 @@ from proxy.sql.span import Span
 __all__ = ["MARKER", "Plan", "plan"]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """The statement that stands for one insert under one rule.
 
     Args:

@@ -1,8 +1,7 @@
 """One command of the client's, from the moment it is read until its reply has ended."""
 
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from proxy.conflicts.attempt import Attempt
 from proxy.conflicts.message import Duplicate
@@ -38,8 +37,7 @@ class Stage(Enum):
         return self in (Stage.REWRITTEN, Stage.SECOND)
 
 
-@dataclass(frozen=True, slots=True)
-class Conflicted:
+class Conflicted(NamedTuple):
     """A conflict: the server's ERR payload, what it says, when it came, and what the statement was that met it."""
 
     payload: bytes

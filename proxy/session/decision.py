@@ -1,18 +1,15 @@
 """What the resolver may decide, other than what the client gets."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """The answer to a reply: this text goes to the backend, whose reply will be looked at in turn."""
 
     text: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """The answer to a reply: it waits until a table's definition is known, or known to be missing; then `resumed`."""
 
     schema: str

@@ -194,13 +194,13 @@ class ReplyReader:
         """Take an ERR that ends a reply, which has begun otherwise; None: another statement goes to the backend."""
         if begun and not self._gate.keeping:
             command.block(Reason.RETURNING)  # the client has seen the beginning
-        contents = self._contents
         if command.statement is None and command.unseen is None:
-            command.unseen = contents.why_unseen(command)
-        answer = self._resolver.failed(command, payload, *contents.about(command))
+            command.unseen = self._contents.why_unseen(command)
+        head, schema = self._contents.about(command)
+        answer = self._resolver.failed(command, payload, head, schema)
         if not isinstance(answer, Send):
             unseen = command.unseen is not None and command.code == commands.QUERY
-            verb = "other" if unseen else contents.about(command)[0].verb
+            verb = "other" if unseen else head.verb
             self._tracker.status = after_error(self._tracker.status, command.code, verb)
             if isinstance(answer, bytes):
                 return answer

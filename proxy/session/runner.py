@@ -128,9 +128,8 @@ class Runner:
         at = self._contents.text_at(payload)
         if payload[at : at + 3].lower() != b"ins":
             return
-        text = payload[at:]
-        statement = self._selection.statement(payload[:at], text, head(text[:HEAD]))
-        if statement.candidates:
+        statement = self._selection.insert(payload[at:], payload[:at])
+        if statement is not None:
             self._hold(command)
             self._resolver.watch(command, statement)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from proxy.rules.match import RuleSet, rule_for_insert
+from proxy.rules.rule import Rule
 from proxy.session.batch import may_be_several, may_hold
 from proxy.session.beginnings import Beginnings, Way
 from proxy.session.command import HEAD, Command
@@ -209,16 +210,20 @@ class Selection:
             text: the text.
             start: what it begins with, or what stands for that.
         """
-        variables = self._variables
-        candidates = self._resolver.candidates(start, variables.schema)
-        lexing, definite = variables.lexing(), not variables.temporary
-        returning = self._mariadb and _may_return(text)
-        return Statement(prefix, text, start, variables.schema, candidates, lexing, definite, returning)
+        return self._made(prefix, text, start, self._resolver.candidates(start, self._variables.schema))
 
-    def insert(self, text: bytes) -> Statement | None:
-        """Make a statement of one that stands in a multi-statement text, if it is an INSERT that rules are for."""
+    def insert(self, text: bytes, prefix: bytes = b"") -> Statement | None:
+        """Make a statement of a text, or of one in a multi-statement text, if it is an INSERT that rules are for."""
         start = head(text[:HEAD])
-        return self.statement(b"", text, start) if self._resolver.candidates(start, self._variables.schema) else None
+        candidates = self._resolver.candidates(start, self._variables.schema)
+        return self._made(prefix, text, start, candidates) if candidates else None
+
+    def _made(self, prefix: bytes, text: bytes, start: Head, candidates: tuple[Rule, ...]) -> Statement:
+        variables = self._variables
+        returning = self._mariadb and _may_return(text)
+        return Statement(
+            prefix, text, start, variables.schema, candidates, variables.lexing(), not variables.temporary, returning
+        )
 
 
 def _may_return(text: bytes) -> bool:

@@ -5,8 +5,7 @@ It takes the text at its word: a versioned comment counts as executed, and doubl
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from proxy.sql.names import unquote
 
@@ -52,8 +51,7 @@ _HEAD = re.compile(
 _BEFORE = re.compile(rb";(?=[\t-\r\x20]*+[I/#*\-])", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What a statement does and to which table, as far as its first bytes tell.
 
     Args:

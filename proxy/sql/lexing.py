@@ -1,10 +1,9 @@
 """What the server's lexer depends on beyond the text itself."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Lexing:
+class Lexing(NamedTuple):
     """How the server splits a statement of one session into tokens.
 
     None means unknown: then only a text that depends on it is skipped.

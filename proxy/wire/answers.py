@@ -4,7 +4,7 @@ Source: MySQL Internals, "OK_Packet", "EOF_Packet" and "ERR_Packet".
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from proxy.wire import capabilities as cap
 from proxy.wire.errors import ProtocolError
@@ -20,8 +20,7 @@ TRACK_VARIABLE = 0
 TRACK_SCHEMA = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Ok:
+class Ok(NamedTuple):
     """An OK packet, or the OK that ends a result set under DEPRECATE_EOF (first byte 0xFE)."""
 
     affected_rows: int
@@ -36,8 +35,7 @@ class Ok:
         return bool(self.status & cap.STATUS_MORE_RESULTS)
 
 
-@dataclass(frozen=True, slots=True)
-class Err:
+class Err(NamedTuple):
     """An ERR packet of protocol 4.1."""
 
     number: int
