@@ -3,6 +3,8 @@
 import copy
 from typing import Any, Final, TypeVar
 
+import cython
+
 from proxy.conflicts.labels import OTHER, CauseLabels, ConflictLabels
 from proxy.conflicts.traces import Trace
 
@@ -10,6 +12,12 @@ _Key = TypeVar("_Key")
 
 BUCKETS = 27
 """Bucket i of a Durations holds what took at most 2**i microseconds (1 us to 67 s); one more holds the rest."""
+_REST: Final = BUCKETS
+
+if not cython.compiled:
+
+    def _bits(microseconds: float) -> int:
+        return int(microseconds).bit_length()
 
 
 class Durations:
@@ -29,8 +37,8 @@ class Durations:
     def observe(self, seconds: float) -> None:
         """Count one duration, given in seconds."""
         # Less a picosecond: a duration of exactly 2**i us belongs to bucket i, as Prometheus's `le` has it.
-        bucket = int(seconds * 1e6 - 1e-6).bit_length()
-        self.buckets[bucket if bucket < BUCKETS else BUCKETS] += 1
+        bucket = _bits(seconds * 1e6 - 1e-6)
+        self.buckets[bucket if bucket < _REST else _REST] += 1
         self.sum += seconds
 
 
@@ -81,7 +89,9 @@ class Counters:
         self.sessions_total: dict[str, int] = {}
         self.errors: dict[int | str, int] = {}
         self.command_durations = Durations()
+        """How long commands took, from their last byte to the end of their reply."""
         self.resolution_durations = Durations()
+        """How much longer clients waited because of a second statement."""
         self.rewrites: dict[tuple[str, str, str, str], int] = {}
         self.skipped: dict[tuple[str, str], int] = {}
         self.deadlocks: dict[str, int] = {}
@@ -140,14 +150,6 @@ class Counters:
     def session_refused(self, result: str) -> None:
         """Count a client for whom no session was opened; result is a word of a closed set."""
         _bump(self.sessions_total, result)
-
-    def observe_command(self, seconds: float) -> None:
-        """Count how long a command took, from its last byte to the end of its reply."""
-        self.command_durations.observe(seconds)
-
-    def observe_resolution(self, seconds: float) -> None:
-        """Count how much longer a client waited because of a second statement."""
-        self.resolution_durations.observe(seconds)
 
     def error(self, code: int | str, count: int = 1) -> None:
         """Count ERR packets of the server. SIGNAL lets a client invent codes, so their number is capped."""

@@ -167,7 +167,7 @@ class FastLane:
         size = len(data)
         self._counters.bytes_sent += size
         self.sent += size
-        self._counters.observe_command(self._clock() - self.started)
+        self._counters.command_durations.observe(self._clock() - self.started)
         self._to_client(data)
 
     def _is_plain(self, code: int, data: bytes) -> bool:

@@ -62,7 +62,7 @@ class InFlight:
         self._gate.shift = None
         if command.prepared is not None:
             command.prepared.long_data.clear()
-        self._counters.observe_command(self._clock() - command.started)
+        self._counters.command_durations.observe(self._clock() - command.started)
         if self.commands:
             self._tracker.begin(self.commands[0].code)
         else:

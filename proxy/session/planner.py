@@ -35,10 +35,11 @@ class Planner:
         self._trips = settings.trips
         self._dialect = dialect
 
-    def plan(self, command: Command, statement: Statement, rule: Rule) -> Plan | Pause | None:
-        """Make a rule's statement; None where it cannot be made, or run just now, which is counted."""
-        known = self.definition(statement)
-        table = known if isinstance(known, Table) else None
+    def plan(self, command: Command, statement: Statement, rule: Rule, table: Table | None) -> Plan | Pause | None:
+        """Make a rule's statement; None where it cannot be made, or run just now, which is counted.
+
+        table: its table's definition, if it is known.
+        """
         earlier = statement.plans.get(rule.name)
         if earlier is not None and earlier[0] is table:
             made = earlier[1]

@@ -136,7 +136,7 @@ class Reporter:
     def resolved(self, conflicted: Conflicted, statement: Statement, made: Plan, tally: Tally | None) -> None:
         """Record what a second statement made of the conflict, and of those of the same statement behind it."""
         latency = self._settings.clock() - conflicted.at
-        self._settings.counters.observe_resolution(latency)
+        self._settings.counters.resolution_durations.observe(latency)
         record = self._recording(conflicted, made, statement, latency)
         if tally is None:
             record(Outcome.UNKNOWN, 1)

@@ -95,9 +95,12 @@ class Resolver:
         """Give the text that is sent in the first place: the client's own, or a rule's with ``when: always``."""
         self.watch(command, statement)
         rule = rule_for_insert(statement.candidates)
-        if rule is None or rule.dry_run or isinstance(self._planner.definition(statement), Wait):
+        if rule is None or rule.dry_run:
             return statement.text
-        made = self._planner.plan(command, statement, rule)
+        table = self._planner.definition(statement)
+        if isinstance(table, Wait):
+            return statement.text
+        made = self._planner.plan(command, statement, rule, table)
         if isinstance(made, Pause):
             command.stage = Stage.UNSENT
             return made
@@ -228,10 +231,10 @@ class Resolver:
         if _is_exhausted(conflicted.duplicate, statement.text):
             self._counters.skip(rule.name, Reason.AUTO_INCREMENT)
             return None
-        wait = self._planner.definition(statement)
-        if isinstance(wait, Wait):
-            return wait
-        made = self._planner.plan(command, statement, rule)
+        table = self._planner.definition(statement)
+        if isinstance(table, Wait):
+            return table
+        made = self._planner.plan(command, statement, rule, table)
         if made is None or isinstance(made, Pause):
             return made
         if rule.dry_run:

@@ -202,28 +202,29 @@ class Selection:
     # ----------------------------------------------------------------------------------------------------------------
     # Of a whole one
 
-    def statement(self, prefix: bytes, text: bytes, start: Head) -> Statement:
+    def statement(
+        self, prefix: bytes, text: bytes, start: Head, candidates: tuple[Rule, ...] | None = None
+    ) -> Statement:
         """Make a statement, with the rules that are for it.
 
         Args:
             prefix: the payload up to the text.
             text: the text.
             start: what it begins with, or what stands for that.
+            candidates: the rules; None: they are looked for.
         """
-        return self._made(prefix, text, start, self._resolver.candidates(start, self._variables.schema))
+        variables = self._variables
+        if candidates is None:
+            candidates = self._resolver.candidates(start, variables.schema)
+        lexing, definite = variables.lexing(), not variables.temporary
+        returning = self._mariadb and _may_return(text)
+        return Statement(prefix, text, start, variables.schema, candidates, lexing, definite, returning)
 
     def insert(self, text: bytes, prefix: bytes = b"") -> Statement | None:
         """Make a statement of a text, or of one in a multi-statement text, if it is an INSERT that rules are for."""
         start = head(text[:HEAD])
         candidates = self._resolver.candidates(start, self._variables.schema)
-        return self._made(prefix, text, start, candidates) if candidates else None
-
-    def _made(self, prefix: bytes, text: bytes, start: Head, candidates: tuple[Rule, ...]) -> Statement:
-        variables = self._variables
-        returning = self._mariadb and _may_return(text)
-        return Statement(
-            prefix, text, start, variables.schema, candidates, variables.lexing(), not variables.temporary, returning
-        )
+        return self.statement(prefix, text, start, candidates) if candidates else None
 
 
 def _may_return(text: bytes) -> bool:

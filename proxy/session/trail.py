@@ -97,7 +97,7 @@ class Trail:
         said = self._contents.said(command)
         # what was sent behind it may be among the commands, and tells nothing of why it was sent
         last = len(self._pending) == 1
-        before = tuple(packet[HEADER:] for packet in reversed(self._recent)) if last else ()
+        before = tuple([packet[HEADER:] for packet in reversed(self._recent)]) if last else ()
         attempt = Attempt(self._session, said.text, said.whole, started=command.started, before=before)
         if not said.whole or not said.execution:
             return attempt

@@ -126,15 +126,15 @@ def test_every_duration_is_within_its_bounds(seconds: float) -> None:
 
 def test_commands_and_resolutions_are_timed_apart() -> None:
     counters = Counters()
-    counters.observe_command(0.25)
-    counters.observe_resolution(0.5)
+    counters.command_durations.observe(0.25)
+    counters.resolution_durations.observe(0.5)
     assert (counters.command_durations.sum, counters.resolution_durations.sum) == (0.25, 0.5)
 
 
 def test_counters_can_be_sent_to_another_process() -> None:
     counters = Counters()
     counters.conflict(labels("a"))
-    counters.observe_command(0.001)
+    counters.command_durations.observe(0.001)
     copy: Counters = pickle.loads(pickle.dumps(counters))
     assert copy.conflicts == counters.conflicts
     assert copy.command_durations.buckets == counters.command_durations.buckets
@@ -151,7 +151,7 @@ def counted() -> Counters:
     counters.error(1062)
     counters.skip("one", "no_columns")
     counters.deadlock("one")
-    counters.observe_command(0.5)
+    counters.command_durations.observe(0.5)
     counters.conflict(labels(key="a"))
     counters.tripped["one"] = 1
     counters.reload_succeeded(5.0)

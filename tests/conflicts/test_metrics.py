@@ -54,9 +54,9 @@ def busy() -> Counters:
     counters.error(1062)
     counters.commands[0x03] += 5
     counters.commands[0x16] += 1
-    counters.observe_command(0.003)
-    counters.observe_command(100)
-    counters.observe_resolution(0.0005)
+    counters.command_durations.observe(0.003)
+    counters.command_durations.observe(100)
+    counters.resolution_durations.observe(0.0005)
     counters.session_opened()
     counters.session_opened()
     counters.session_closed("quit")
