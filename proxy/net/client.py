@@ -1,14 +1,13 @@
 """Who a client is, as far as its connection tells."""
 
 import socket
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from proxy.config import Address, Endpoint, UnixAddress
 from proxy.net.proxy_header import Announcement
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(NamedTuple):
     """One client.
 
     address: for people: `host:port`, or the listener's own address for a client of a Unix socket.

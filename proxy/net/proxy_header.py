@@ -5,8 +5,7 @@ Source: https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt; the chapter
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from proxy.config import Address, ProxyProtocolVersion
 
@@ -29,8 +28,7 @@ class ProxyHeaderError(Exception):
     """Bytes that are no PROXY header; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Announcement:
+class Announcement(NamedTuple):
     """The two ends of a client's connection: where it comes from, and what it connected to."""
 
     source: Address

@@ -189,7 +189,7 @@ class Worker:
         return self.rules
 
     def _open_session(self, wires: Pair, client_address: str) -> Session:
-        settings = replace(self._settings, client_address=client_address, client_secure=wires.client.secure)
+        settings = self._settings._replace(client_address=client_address, client_secure=wires.client.secure)
         return Session(wires, settings)
 
     def _look_up_tables(self) -> None:

@@ -22,8 +22,8 @@ Sources: MySQL manual, "Caching SHA-2 Pluggable Authentication"; MySQL Internals
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 from proxy.wire.errors import ProtocolError
 from proxy.wire.framing import frame
@@ -46,8 +46,7 @@ class _Expecting(Enum):
     KEY = auto()  # from the backend
 
 
-@dataclass(frozen=True, slots=True)
-class AuthTerms:
+class AuthTerms(NamedTuple):
     """What an authentication is held under.
 
     Args:
@@ -83,11 +82,15 @@ class AuthRelay:
         nonce: the nonce that goes with it.
         to_client: sends an answer of the relay's own to the client.
         to_backend: sends an answer of the relay's own to the backend.
+        client_next: the sequence id of the next packet to the client.
+        backend_next: the same for the backend: TLS on one side alone makes them differ.
+
+    Attributes:
+        client_next: see above.
     """
 
     __slots__ = (
         "_backend_next",
-        "_client_next",
         "_expecting",
         "_nonce",
         "_password",
@@ -95,6 +98,7 @@ class AuthRelay:
         "_terms",
         "_to_backend",
         "_to_client",
+        "client_next",
     )
 
     def __init__(
@@ -104,16 +108,16 @@ class AuthRelay:
         nonce: bytes,
         to_client: Callable[[bytes], None],
         to_backend: Callable[[bytes], None],
+        client_next: int = 0,
+        backend_next: int = 0,
     ) -> None:
         self._terms = terms
         self._plugin = plugin
         self._nonce = nonce
         self._to_client = to_client
         self._to_backend = to_backend
-        self._client_next = (
-            0  # the sequence ids of the next packet to each side: TLS on one side alone makes them differ
-        )
-        self._backend_next = 0
+        self.client_next = client_next
+        self._backend_next = backend_next
         self._expecting = _Expecting.NOTHING
         self._password = b""
 
@@ -123,7 +127,7 @@ class AuthRelay:
         Raises:
             ProtocolError: the password is not encrypted for the proxy's key.
         """
-        self._client_next = sequence + 1
+        self.client_next = sequence + 1
         if self._expecting is not _Expecting.PASSWORD:
             return self._for_backend(payload)
         match self._terms.secure(self._plugin):
@@ -155,19 +159,6 @@ class AuthRelay:
         elif payload == _FULL_AUTHENTICATION and self._plugin == _CACHING_SHA2:
             self._expecting = _Expecting.PASSWORD
         return self._for_client(payload)
-
-    @property
-    def next_to_client(self) -> int:
-        """The sequence id of the next packet to the client."""
-        return self._client_next
-
-    def sent_to_client(self, sequence: int) -> None:
-        """Note that the client's next packet to get follows this sequence id."""
-        self._client_next = sequence + 1
-
-    def sent_to_backend(self, sequence: int) -> None:
-        """Note that the backend's next packet to get follows this sequence id."""
-        self._backend_next = sequence + 1
 
     def _switch(self, payload: bytes) -> None:
         """Read an AuthSwitchRequest or AuthNextFactor: 0xFE or 0x02, plugin NUL, nonce (20) NUL."""
@@ -208,8 +199,8 @@ class AuthRelay:
         return self._encrypted(password)
 
     def _for_client(self, payload: bytes) -> bytes:
-        packet = frame(payload, self._client_next)
-        self._client_next += 1
+        packet = frame(payload, self.client_next)
+        self.client_next += 1
         return packet
 
     def _for_backend(self, payload: bytes) -> bytes:

@@ -7,16 +7,15 @@ the response is passed on.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Final
+from typing import Final, NamedTuple
 
 from proxy.config import BackendCompression, BackendTlsMode, ClientTlsMode, CompressionAlgorithm
 from proxy.conflicts.labels import Result, printable
 from proxy.session.auth import AuthRelay, AuthTerms
 from proxy.session.settings import SessionSettings, Wires
 from proxy.wire import capabilities as cap
-from proxy.wire.answers import ERR, err, parse_ok
+from proxy.wire.answers import ERR, OK, err, parse_ok
 from proxy.wire.commands import QUIT
 from proxy.wire.compression import ZSTD_LEVEL
 from proxy.wire.errors import ProtocolError
@@ -24,6 +23,7 @@ from proxy.wire.framing import PacketBuffer, frame
 from proxy.wire.greeting import Greeting, parse_greeting
 from proxy.wire.login import (
     Login,
+    capabilities_of,
     is_ssl_request,
     parse_login,
     speaks_protocol_41,
@@ -36,6 +36,7 @@ from proxy.wire.sequence import LAST
 _CLIENT_TLS_OFFERED = (ClientTlsMode.PREFERRED, ClientTlsMode.REQUIRED)
 _BACKEND_TLS_NEEDED = (BackendTlsMode.REQUIRED, BackendTlsMode.VERIFY_CA, BackendTlsMode.VERIFY_IDENTITY)
 _LARGEST_GREETING = 1 << 16  # bytes; a server version, a nonce and a plugin's name have no need for more
+_PASSED_ON: Final = cap.RELAYED & ~cap.SSL  # of a login's flags: TLS is each side's own affair, too
 
 _COMPRESSION: Final = {None: 0, CompressionAlgorithm.ZLIB: cap.COMPRESS, CompressionAlgorithm.ZSTD: cap.ZSTD}
 _CONFIGURED: Final = {
@@ -61,8 +62,10 @@ class _State(Enum):
     OVER = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Agreed:
+_BACKEND_SPEAKS: Final = (_State.GREETING, _State.AUTH)
+
+
+class Agreed(NamedTuple):
     """What a login has settled: who the client is, on which terms, with which server, in which state."""
 
     greeting: Greeting
@@ -102,6 +105,7 @@ class LoginPhase:
         "_end",
         "_greeting",
         "_login",
+        "_offered",
         "_relay",
         "_response",
         "_settings",
@@ -134,6 +138,7 @@ class LoginPhase:
         self.counted = False
         self._client_sequence = 0  # of the newest packet sent to the client or got from it
         self._greeting: Greeting | None = None
+        self._offered = 0  # the capabilities that the client has been told of
         self._response = b""
         self._login: Login | None = None
         self._terms: AuthTerms | None = None
@@ -174,14 +179,15 @@ class LoginPhase:
 
     def _take_backend_packets(self) -> None:
         try:
-            while self._state in (_State.GREETING, _State.AUTH) and (packet := self._backend.next()) is not None:
+            while self._state in _BACKEND_SPEAKS and (packet := self._backend.next()) is not None:
                 if self._state is _State.GREETING:
                     self._take_greeting(*packet)
                 else:
                     self._take_auth(*packet)
         finally:
             self._pass_answers_on()
-        self._take_client_packets()
+        if self._client.waiting:  # it has spoken before its turn
+            self._take_client_packets()
 
     def client_tls_started(self) -> None:
         """Go on with the client's response, which comes encrypted.
@@ -217,7 +223,7 @@ class LoginPhase:
     @property
     def _next_to_client(self) -> int:
         """The sequence id of the next packet from the client or to it: each side counts on."""
-        return self._auth.next_to_client if self._auth else self._client_sequence + 1
+        return self._auth.client_next if self._auth else self._client_sequence + 1
 
     def rest(self) -> tuple[bytes, bytes]:
         """Take what came behind the login: the client's bytes and the backend's."""
@@ -233,13 +239,13 @@ class LoginPhase:
             self._end(Result.LOGIN_REFUSED, "the backend refused the connection")
             return
         self._greeting = greeting = parse_greeting(payload)
-        offered = greeting.offering(self._offered(greeting), greeting.mariadb_capabilities & cap.MARIADB_RELAYED)
-        self._wires.to_client(frame(offered, sequence))
+        self._offered = self._offered_by(greeting)
+        offer = greeting.offering(self._offered, greeting.mariadb_capabilities & cap.MARIADB_RELAYED)
+        self._wires.to_client(frame(offer, sequence))
         self._client_sequence = sequence
         self._state = _State.RESPONSE
-        self._take_client_packets()
 
-    def _offered(self, greeting: Greeting) -> int:
+    def _offered_by(self, greeting: Greeting) -> int:
         """Give the capabilities for the client: what the backend offers and the proxy knows, with TLS as configured."""
         offered = greeting.capabilities & cap.RELAYED
         if self._settings.client_tls is ClientTlsMode.PASSTHROUGH:
@@ -315,17 +321,16 @@ class LoginPhase:
 
     def _take_login(self, payload: bytes) -> None:
         greeting = self._known_greeting()
-        login = parse_login(payload)
-        wanted = login.capabilities & (self._offered(greeting) | cap.LONG_PASSWORD)  # that bit says who asks
-        flags = wanted & cap.RELAYED & ~cap.SSL
-        mariadb_flags = login.mariadb_capabilities & greeting.mariadb_capabilities & cap.MARIADB_RELAYED
-        self._login = replace(login, capabilities=flags, mariadb_capabilities=mariadb_flags)
-        self._client_compression = _algorithm(wanted)
+        granted = self._offered | cap.LONG_PASSWORD  # that bit says who asks
+        login = parse_login(payload, granted & _PASSED_ON, greeting.mariadb_capabilities & cap.MARIADB_RELAYED)
+        self._login = login
+        self._client_compression = _algorithm(capabilities_of(payload) & granted)
         self._backend_compression = self._choose_backend_compression(greeting)
         backend_tls = self._wants_backend_tls(greeting)
-        backend_flags = flags | (cap.SSL if backend_tls else 0) | _COMPRESSION[self._backend_compression]
+        flags = login.capabilities | (cap.SSL if backend_tls else 0) | _COMPRESSION[self._backend_compression]
         level = ZSTD_LEVEL if self._backend_compression is CompressionAlgorithm.ZSTD else 0
-        self._response = with_zstd_level(with_capabilities(payload, backend_flags, mariadb_flags), login, level)
+        response = with_capabilities(payload, flags, login.mariadb_capabilities)
+        self._response = with_zstd_level(response, login, level)
         self._terms = AuthTerms(
             client_secure=self._is_client_secure(),
             backend_secure=backend_tls or self.backend_secure,
@@ -366,16 +371,21 @@ class LoginPhase:
         greeting, login, terms = self._known_greeting(), self._login, self._terms
         if login is None or terms is None:
             raise ProtocolError("TLS began before the login")
-        auth = AuthRelay(
-            terms, login.plugin or greeting.plugin, greeting.nonce, self._wires.to_client, self._wires.to_backend
+        wires = self._wires
+        self._auth = AuthRelay(
+            terms,
+            login.plugin or greeting.plugin,
+            greeting.nonce,
+            wires.to_client,
+            wires.to_backend,
+            self._client_sequence + 1,
+            sequence + 1,
         )
-        auth.sent_to_client(self._client_sequence)
-        auth.sent_to_backend(sequence)
-        self._auth = auth
         self._state = _State.AUTH
         response, self._response = self._response, b""
-        self._wires.to_backend(frame(response, sequence))
-        self._take_backend_packets()  # those that came before their time, as if they had waited
+        wires.to_backend(frame(response, sequence))
+        if self._backend.waiting:  # it has spoken before its turn
+            self._take_backend_packets()
 
     # ----------------------------------------------------------------------------------------------------------------
     # Authentication
@@ -384,31 +394,32 @@ class LoginPhase:
         auth, login, terms = self._auth, self._login, self._terms
         if auth is None or login is None or terms is None:
             raise ProtocolError("the backend spoke out of turn")
+        kind = payload[0] if payload else None
         # Not before the server has said who it is: else anybody could use up the sessions of another.
-        if payload[:1] == b"\x00" and not self._count(login.user):
+        if kind == OK and not self._count(login.user):
             return
         if onward := auth.from_backend(sequence, payload):
             self._answered = True
             self._answers += onward
-        match payload[:1]:
-            case b"\xff":
-                self._state = _State.OVER
-                self._pass_answers_on()
-                self._end(Result.LOGIN_REFUSED, "the backend refused the login")
-            case b"\x00":
-                self._state = _State.OVER
-                self._pass_answers_on()
-                self._succeeded(
-                    Agreed(
-                        self._known_greeting(),
-                        login,
-                        terms,
-                        parse_ok(payload).status,
-                        self._client_compression,
-                        login.zstd_level,
-                        self._backend_compression,
-                    )
+        if kind == OK:
+            self._state = _State.OVER
+            self._auth = None  # the session may rest for long
+            self._pass_answers_on()
+            self._succeeded(
+                Agreed(
+                    self._known_greeting(),
+                    login,
+                    terms,
+                    parse_ok(payload).status,
+                    self._client_compression,
+                    login.zstd_level,
+                    self._backend_compression,
                 )
+            )
+        elif kind == ERR:
+            self._state = _State.OVER
+            self._pass_answers_on()
+            self._end(Result.LOGIN_REFUSED, "the backend refused the login")
 
     def _pass_answers_on(self) -> None:
         """Send what the backend has said in one go in one go: caching_sha2_password ends with two packets."""

@@ -1,8 +1,7 @@
 """What a session is handed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from proxy.config import BackendTlsMode, ClientTlsMode, Compression, Limits
 from proxy.conflicts.counters import Counters
@@ -58,8 +57,7 @@ class Tables(Protocol):
         """Drop what is known, of all schemas or tables if none is named."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionSettings:
+class SessionSettings(NamedTuple):
     """What the sessions of a listener share, and where this client comes from.
 
     Args:
@@ -86,8 +84,8 @@ class SessionSettings:
     client_address: str
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
-    compression: Compression = Compression()  # noqa: RUF009  # a frozen value
+    users: Users
+    compression: Compression = Compression()
     backend_public_key: bytes | None = None
     client_secure: bool = False
     backend_secure: bool = False
-    users: Users = field(default_factory=Users)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 # Older clients read "5.5.5-" as the version; MariaDB 10 puts it before its own (MDEV-4088).
@@ -33,6 +34,7 @@ class Dialect:
     row_alias: bool
 
     @classmethod
+    @lru_cache(maxsize=16)  # the servers behind one proxy are few, and each session asks
     def parse(cls, server_version: str) -> "Dialect":
         """Read the version string of a server's greeting, e.g. `9.7.4-2` or `5.5.5-10.11.19-MariaDB-0+deb12u1`."""
         text = server_version.lower()

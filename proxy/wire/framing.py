@@ -4,12 +4,15 @@ A payload of exactly 16 MiB - 1 bytes continues in the next packet, and ends wit
 Source: MySQL Internals, "Protocol Basics: MySQL Packets".
 """
 
+import struct
 from collections.abc import Sequence
 
 from proxy.wire.errors import ProtocolError
 
 HEADER = 4
 MAX_PAYLOAD = 0xFFFFFF
+_LENGTH = (1 << 24) - 1  # the bits of a header that tell it
+_read_header = struct.Struct("<I").unpack_from
 
 
 def frame(payload: bytes, sequence: int) -> bytes:
@@ -74,12 +77,15 @@ class PacketBuffer:
 
     Args:
         limit: the largest payload in bytes that is accepted; more than one such packet may not wait to be taken.
+
+    Attributes:
+        waiting: the bytes that no packet has claimed yet.
     """
 
-    __slots__ = ("_data", "_limit")
+    __slots__ = ("_limit", "waiting")
 
     def __init__(self, limit: int) -> None:
-        self._data = b""
+        self.waiting = bytearray()
         self._limit = limit
 
     def feed(self, data: bytes) -> None:
@@ -88,14 +94,14 @@ class PacketBuffer:
         Raises:
             ProtocolError: those that wait are more than a packet already.
         """
-        if len(self._data) > HEADER + self._limit:
+        if len(self.waiting) > HEADER + self._limit:
             raise ProtocolError(f"more than {self._limit} bytes came before their time")
-        self._data += data
+        self.waiting += data
 
     @property
     def sequence(self) -> int | None:
         """The sequence id of the next packet; None while its header is not whole."""
-        return self._data[3] if len(self._data) >= HEADER else None
+        return self.waiting[3] if len(self.waiting) >= HEADER else None
 
     def next(self) -> tuple[int, bytes] | None:
         """Take the next whole packet: its sequence id and payload; None while it is not whole.
@@ -103,19 +109,22 @@ class PacketBuffer:
         Raises:
             ProtocolError: the payload announced is larger than the limit.
         """
-        data = self._data
+        data = self.waiting
         if len(data) < HEADER:
             return None
-        length = int.from_bytes(data[:3], "little")
+        (header,) = _read_header(data)
+        length = header & _LENGTH
         if length > self._limit:
             raise ProtocolError(f"a packet of {length} bytes is over the limit of {self._limit}")
         end = HEADER + length
         if len(data) < end:
             return None
-        self._data = data[end:]
-        return data[3], data[HEADER:end]
+        payload = bytes(data[HEADER:end])
+        del data[:end]
+        return header >> 24, payload
 
     def take_rest(self) -> bytes:
         """Take all bytes that no packet has claimed."""
-        rest, self._data = self._data, b""
+        rest = bytes(self.waiting)
+        self.waiting.clear()
         return rest

@@ -5,17 +5,17 @@ status (2), capabilities high (2), nonce length (1), reserved (10; MariaDB keeps
 nonce part 2 (max(13, length - 8)), plugin name NUL.
 """
 
-from dataclasses import dataclass
+import struct
+from typing import NamedTuple
 
 from proxy.wire import capabilities as cap
 from proxy.wire.errors import ProtocolError
 from proxy.wire.lenenc import read_nul
 
-_FIXED = 31  # bytes from the thread id to the end of the reserved part
+_FIXED = struct.Struct("<I8sxHBHHB6xI")  # from the thread id to the end of the reserved part
 
 
-@dataclass(frozen=True, slots=True)
-class Greeting:
+class Greeting(NamedTuple):
     """A parsed greeting; ``payload`` keeps the server's own bytes."""
 
     payload: bytes
@@ -48,23 +48,21 @@ def parse_greeting(payload: bytes) -> Greeting:
     if not payload or payload[0] != 10:
         raise ProtocolError("the backend's greeting is not of protocol version 10")
     version, at = read_nul(payload, 1)
-    if len(payload) < at + _FIXED:
+    second = at + _FIXED.size
+    if len(payload) < second:
         raise ProtocolError("the backend's greeting is cut")
-    low = at + 13
-    high = low + 5
-    flags = int.from_bytes(payload[low : low + 2], "little") | int.from_bytes(payload[high : high + 2], "little") << 16
-    has_mariadb = not flags & cap.LONG_PASSWORD
-    second = high + 13
-    second_end = second + max(13, payload[high + 2] - 8)
-    plugin = payload[second_end:].split(b"\0", 1)[0] if flags & cap.PLUGIN_AUTH else b""
+    thread_id, nonce, low, _charset, status, high, nonce_length, mariadb_flags = _FIXED.unpack_from(payload, at)
+    flags = low | high << 16
+    second_end = second + max(13, nonce_length - 8)
+    plugin = payload[second_end:].partition(b"\0")[0] if flags & cap.PLUGIN_AUTH else b""
     return Greeting(
         payload=payload,
         version=version.decode("latin-1"),
-        thread_id=int.from_bytes(payload[at : at + 4], "little"),
-        nonce=(payload[at + 4 : at + 12] + payload[second:second_end])[:20],
+        thread_id=thread_id,
+        nonce=(nonce + payload[second:second_end])[:20],
         capabilities=flags,
-        mariadb_capabilities=int.from_bytes(payload[high + 9 : high + 13], "little") if has_mariadb else 0,
-        status=int.from_bytes(payload[low + 3 : low + 5], "little"),
+        mariadb_capabilities=0 if flags & cap.LONG_PASSWORD else mariadb_flags,
+        status=status,
         plugin=plugin.decode("latin-1"),
-        low_offset=low,
+        low_offset=at + 13,
     )

@@ -6,13 +6,17 @@ zstd level (1).
 Source: MySQL Internals, "Protocol::HandshakeResponse41", "Protocol::SSLRequest" and "COM_CHANGE_USER".
 """
 
+import struct
 from dataclasses import dataclass
+from typing import Final
 
 from proxy.wire import capabilities as cap
 from proxy.wire.errors import ProtocolError
 from proxy.wire.lenenc import read_bytes, read_nul
 
 SSL_REQUEST_SIZE = 32
+_ALL: Final = 0xFFFFFFFF
+_FIXED = struct.Struct("<I4xB19xI")  # what an SSLRequest holds, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Login:
 
 def is_ssl_request(payload: bytes) -> bool:
     """Tell whether a client's first packet asks for TLS before the login."""
-    return len(payload) == SSL_REQUEST_SIZE and bool(int.from_bytes(payload[:4], "little") & cap.SSL)
+    return len(payload) == SSL_REQUEST_SIZE and bool(capabilities_of(payload) & cap.SSL)
 
 
 def speaks_protocol_41(payload: bytes) -> bool:
@@ -41,7 +45,7 @@ def speaks_protocol_41(payload: bytes) -> bool:
 
 def ssl_request(response: bytes) -> bytes:
     """Make the SSLRequest that announces the login in ``response``: its first 32 bytes, with the SSL flag set."""
-    flags = int.from_bytes(response[:4], "little") | cap.SSL
+    flags = capabilities_of(response) | cap.SSL
     return flags.to_bytes(4, "little") + response[4:SSL_REQUEST_SIZE]
 
 
@@ -71,15 +75,25 @@ def with_zstd_level(response: bytes, login: Login, level: int) -> bytes:
     return plain + bytes((level,)) if level else plain
 
 
-def parse_login(payload: bytes) -> Login:
+def capabilities_of(payload: bytes) -> int:
+    """Return the capability flags of a HandshakeResponse41 or SSLRequest."""
+    return int.from_bytes(payload[:4], "little")
+
+
+def parse_login(payload: bytes, granted: int = _ALL, mariadb_granted: int = _ALL) -> Login:
     """Parse a HandshakeResponse41.
+
+    Args:
+        payload: all of it.
+        granted: the capabilities that the login may have of those which it asks for.
+        mariadb_granted: the same of MariaDB's own.
 
     Raises:
         ProtocolError: it is cut or its strings are malformed.
     """
     if len(payload) < SSL_REQUEST_SIZE:
         raise ProtocolError("the login packet is cut")
-    flags = int.from_bytes(payload[:4], "little")
+    flags, charset, mariadb_flags = _FIXED.unpack_from(payload)
     user, at = read_nul(payload, SSL_REQUEST_SIZE)
     auth_response, at = _read_auth_response(payload, at, flags)
     database: bytes | None = None
@@ -91,9 +105,9 @@ def parse_login(payload: bytes) -> Login:
     if flags & cap.CONNECT_ATTRS:
         at = _behind_attributes(payload, at)
     return Login(
-        capabilities=flags,
-        mariadb_capabilities=0 if flags & cap.LONG_PASSWORD else int.from_bytes(payload[28:32], "little"),
-        charset=payload[8],
+        capabilities=flags & granted,
+        mariadb_capabilities=0 if flags & cap.LONG_PASSWORD else mariadb_flags & mariadb_granted,
+        charset=charset,
         user=_text(user),
         auth_response=auth_response,
         database=_text(database) if database else None,

@@ -10,7 +10,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Final
 
@@ -70,7 +70,7 @@ class Cost:
 def shared(rules: RuleSet) -> SessionSettings:
     """Return what sessions share where these rules are in force; the clock is the real one, for what it costs."""
     counters = Counters()
-    return replace(settings(counters, KeepingRecorder(counters, Clock()), Clock(), rules), clock=time.monotonic)
+    return settings(counters, KeepingRecorder(counters, Clock()), Clock(), rules)._replace(clock=time.monotonic)
 
 
 def logged_in(by: SessionSettings) -> Session:

@@ -20,7 +20,7 @@ from tests.session.packets import command, duplicate, ok, query, result
 from tests.wire.packets import DEFINITION, eof, packets
 
 ALLOWANCE = 1.0 if sys.version_info[:2] == (3, 11) else 1.3
-KEPT_PER_SESSION = 6784
+KEPT_PER_SESSION = 6600
 TEXT = "0123456789" * 6
 ROW = result((TEXT.encode(),))
 PREPARED = packets(b"\0\1\0\0\0\1\0\1\0\0\0\0", DEFINITION, eof(), DEFINITION, eof())

@@ -1,7 +1,7 @@
 """Sessions to be fuzzed: their settings, their wires, and what must hold of every one, whatever it is sent."""
 
 import functools
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -125,7 +125,7 @@ class Counted(Wires):
 def session(**more: Any) -> tuple[Session, Counted]:
     """Begin a session; ``more`` changes its settings."""
     wires = Counted()
-    return Session(wires, replace(SETTINGS, **more)), wires
+    return Session(wires, SETTINGS._replace(**more)), wires
 
 
 def check_end(session: Session, wires: Counted) -> None:
@@ -167,7 +167,7 @@ def _login(terms: int) -> tuple[bytes, bytes, bytes]:
 
 @functools.cache
 def _settings(terms: int) -> SessionSettings:
-    return replace(SETTINGS, limits=_LOW) if terms & SMALL else SETTINGS
+    return SETTINGS._replace(limits=_LOW) if terms & SMALL else SETTINGS
 
 
 @functools.cache
@@ -191,7 +191,7 @@ def flags_of(terms: int) -> int:
 def logged_in(terms: int, **more: Any) -> tuple[Session, Counted]:
     """Begin a session that is past its login, which takes a third of the time; ``more`` changes its settings."""
     wires, settings, agreed = Counted(), _settings(terms), _agreed(terms)
-    begun = Session(wires, replace(settings, **more) if more else settings)
+    begun = Session(wires, settings._replace(**more) if more else settings)
     begun._login.counted = USERS.take(agreed.login.user)
     begun._logged_in(agreed)
     wires.asked.clear()

@@ -15,7 +15,7 @@ import functools
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from proxy.rules.match import RuleSet
 from proxy.rules.model import load_rules
 from proxy.rules.trips import Trips
 from proxy.session import Session, SessionSettings
+from proxy.session.users import Users
 from proxy.wire import capabilities as cap
 from proxy.wire.greeting import parse_greeting
 from proxy.wire.rsa import RsaKey
@@ -234,8 +235,9 @@ def settings(counters: Counters, recorder: Recorder, clock: Clock, in_force: Rul
         client_address="10.1.2.3:40000",
         clock=clock,
         wall_clock=lambda: 1700000000.0,
+        users=Users(),
     )
-    return replace(usual, **more)
+    return usual._replace(**more)
 
 
 @contextmanager
