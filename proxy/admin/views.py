@@ -10,8 +10,9 @@ from proxy.admin.sources import OpenSession, Sources
 from proxy.advice.evidence import Evidence
 from proxy.advice.explanation import Explanation, explain
 from proxy.advice.suggestion import Suggestion, suggest
-from proxy.conflicts.history import MINUTES, History
-from proxy.conflicts.journal import KeyName, KeyStats, Record
+from proxy.conflicts.history import History
+from proxy.conflicts.journal import KeyStats, Record
+from proxy.conflicts.labels import KeyName
 from proxy.conflicts.metrics import version
 from proxy.conflicts.sketch import Hitter
 from proxy.rules.rule import Rule
@@ -222,7 +223,7 @@ def key_page(sources: Sources, key_id: str) -> KeyPage | None:
     entry = next((record.entry for record in evidence.records if record.entry is not None), None)
     return KeyPage(
         key=_key(stats, now),
-        minutes=stats.history.last(now, MINUTES),
+        minutes=stats.outcome_history.total(now),
         outcome_minutes=_minutes(stats.outcome_history, now),
         cause_minutes=_minutes(stats.cause_history, now),
         entries=list(stats.entries.top(SHOWN_HITTERS)),
@@ -309,7 +310,7 @@ def _key(stats: KeyStats, now: float) -> KeyView:
         outcomes=_ranked(stats.outcomes),
         causes=_ranked(stats.causes),
         rules=_ranked(stats.rules),
-        per_minute=stats.history.last(now, SHOWN_MINUTES),
+        per_minute=stats.outcome_history.total(now, SHOWN_MINUTES),
     )
 
 
@@ -317,8 +318,8 @@ def _ranked(counts: Mapping[_Name, int]) -> dict[str, int]:
     return {str(name): count for name, count in sorted(counts.items(), key=lambda item: -item[1])}
 
 
-def _minutes(histories: Mapping[_Name, History], now: float) -> dict[str, list[int]]:
-    return {str(name): history.last(now, MINUTES) for name, history in histories.items()}
+def _minutes(history: History[_Name], now: float) -> dict[str, list[int]]:
+    return {str(name): counts for name, counts in history.last(now).items()}
 
 
 def _conflict(record: Record) -> ConflictView:
@@ -342,7 +343,7 @@ def _conflict(record: Record) -> ConflictView:
         rule=record.rule,
         errno=record.errno,
         latency=record.latency,
-        count=record.count,
+        count=record.rows,
     )
 
 

@@ -94,13 +94,13 @@ def dry_run(action: Action, records: Iterable[Record]) -> DryRun:
     answered = depends = left = handled = 0
     for record in records:
         if record.outcome in _HANDLED:
-            handled += record.count
+            handled += record.rows
         elif record.statement != "insert" or record.errno not in _ERRORS or record.cause is Cause.SEQUENCE:
-            left += record.count
+            left += record.rows
         elif action is Action.IDEMPOTENT and record.cause is not Cause.RETRY:
-            depends += record.count
+            depends += record.rows
         else:
-            answered += record.count
+            answered += record.rows
     return DryRun(answered, depends, left, handled)
 
 
@@ -235,6 +235,6 @@ def _remarks(evidence: Evidence, rules: tuple[Rule, ...]) -> list[str]:
         )
     if not evidence.columns:
         remarks.append("The key's columns are not known: the rule needs the proxy's look-up of tables (lookup).")
-    if max(evidence.stats.history.last(evidence.stats.last, 10)) >= _BUSY:
+    if max(evidence.stats.outcome_history.total(evidence.stats.last, 10)) >= _BUSY:
         remarks.append("There are many conflicts: when: always spares each of them a second statement.")
     return remarks

@@ -21,21 +21,21 @@ from proxy.conflicts.attempt import Attempt
 from proxy.conflicts.bucket import TokenBucket
 from proxy.conflicts.conflict import Cause, Conflict, Outcome
 from proxy.conflicts.insertions import Insertions, Recent, Sent, bare, fingerprint
-from proxy.conflicts.mentions import mentions, mentions_table, offers
+from proxy.conflicts.mentions import mentions, mentions_table, needle_of, offers
 from proxy.conflicts.message import ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME
 from proxy.conflicts.offered import (
     LEXING,
     LOOK,
     NOTHING,
     Offered,
+    Printed,
     entry_of,
     find_columns,
     read_offered,
-    same_value,
     with_values,
 )
 from proxy.sql.head import head
-from proxy.sql.names import fold
+from proxy.sql.names import fold, same_name
 from proxy.sql.split import split
 from proxy.sql.statement import Skip
 from proxy.wire.binary import read_rows, read_values
@@ -54,9 +54,7 @@ ENTRIES: Final = 16_384
 TEXT_RATE: Final = 262_144.0
 """Bytes of statements that are read in a second at most: 20 ms for 64 KiB."""
 SEARCH: Final = 1_024
-"""Bytes that the search among recent inserts counts for: it takes 0.2 to 0.5 ms."""
-MOST_PARTS: Final = 4
-"""Parts of an entry, joined by `-`, that are searched for."""
+"""Bytes that the search among recent inserts counts for: it takes 50 us, or 300 where some mention the entry."""
 EXAMINED: Final = 64
 """Recent inserts that are looked at closely for one conflict."""
 
@@ -101,7 +99,10 @@ class _Repeats:
 
 
 class _Case(NamedTuple):
-    """One conflict with all that is looked up for it once."""
+    """One conflict with all that is looked up for it once.
+
+    same: the last INSERT of the same bytes. before: when the same entry was in conflict first.
+    """
 
     conflict: Conflict
     attempt: Attempt
@@ -109,6 +110,8 @@ class _Case(NamedTuple):
     columns: tuple[str, ...]
     facts: KeyFacts | None
     now: float
+    same: Sent | None
+    before: float | None
 
 
 class Judge:
@@ -143,25 +146,24 @@ class Judge:
         self._statements: dict[int, int] = {}
         self._repeats: dict[tuple[str | None, str | None, str], _Repeats] = {}
 
-    def judge(self, conflict: Conflict) -> Verdict:
-        """Find the cause of a conflict, and its key's columns."""
+    def judge(self, conflict: Conflict, attempt: Attempt) -> Verdict:
+        """Find the cause of the conflict that an attempt has met, and its key's columns."""
         facts = self._facts(conflict.schema, conflict.table, conflict.key)
         columns = facts.columns or () if facts is not None else ()
-        attempt = conflict.attempt
-        if attempt is None or conflict.errno not in _ERRORS or not _is_own(conflict, attempt):
+        if conflict.errno not in _ERRORS or not _is_own(conflict, attempt):
             return Verdict(Cause.UNKNOWN, columns)
         readable = self._text.take(min(len(attempt.text) + len(attempt.parameters), LOOK) + SEARCH)
         alone = readable and _is_alone(attempt.text)
         offered = _read_attempt(attempt, facts) if alone else NOTHING
         if not columns and conflict.entry is not None:
             columns = find_columns(offered, conflict.entry)
-        case = _Case(conflict, attempt, offered, columns, facts, self._clock())
+        came_in = conflict.outcome is Outcome.INSERTED
+        same = self._insertions.same(attempt) if came_in else self._insertions.failed(attempt)
+        now = self._clock()
+        case = _Case(conflict, attempt, offered, columns, facts, now, same, self._met_before(conflict, now))
         cause = self._of_statement(case) or self._of_same(case)
         if cause is None:
             cause = self._of_others(case) if alone else Cause.UNKNOWN
-        self._remember(case)
-        if conflict.outcome is not Outcome.INSERTED:
-            self._insertions.failed(attempt)
         return Verdict(cause, columns, readable)
 
     # ----------------------------------------------------------------------------------------------------------------
@@ -176,7 +178,7 @@ class Judge:
     # The same bytes
 
     def _of_same(self, case: _Case) -> Cause | None:
-        earlier = self._insertions.same(case.attempt)
+        earlier = case.same
         if earlier is None:
             return None
         times, repeats = self._count(case)
@@ -187,7 +189,7 @@ class Judge:
         if not self._is_race_of_same(case, earlier):
             return Cause.RETRY
         # of two that race for a row that had been there, neither is the other's cause
-        return Cause.EXISTING if self._was_in_conflict(case) else Cause.RACE
+        return Cause.EXISTING if _was_in_conflict(case) else Cause.RACE
 
     def _is_race_of_same(self, case: _Case, earlier: Sent) -> bool:
         attempt = case.attempt
@@ -215,7 +217,7 @@ class Judge:
         conflict, attempt = case.conflict, case.attempt
         if conflict.entry is None or conflict.statement not in ("insert", "replace"):
             return Cause.UNKNOWN
-        if self._was_in_conflict(case):
+        if _was_in_conflict(case):
             return Cause.EXISTING
         seen = self._sees_all and case.now - self._since > CLOSE
         for other in self._others(case):
@@ -235,9 +237,7 @@ class Judge:
         attempt, entry, text = case.attempt, case.conflict.entry, bare(case.attempt.text)
         if entry is None:
             return
-        parts = sorted(entry.split("-"), key=len, reverse=True)[:MOST_PARTS]
-        found = self._insertions.recent([part.encode("utf-8", "surrogateescape") for part in parts if part])
-        for recent in islice(found, EXAMINED):
+        for recent in islice(self._insertions.recent(needle_of(entry)), EXAMINED):
             own = recent.parameters == attempt.parameters and bare(recent.text) == text
             late = attempt.started - recent.sent.at > TRANSACTION
             if (
@@ -258,22 +258,21 @@ class Judge:
     # ----------------------------------------------------------------------------------------------------------------
     # Entries that were in conflict
 
-    def _was_in_conflict(self, case: _Case) -> bool:
-        """Tell whether the same entry was in conflict a while before this statement was sent."""
-        before = self._conflict_before(case.conflict)
-        return case.conflict.entry is not None and before is not None and case.attempt.started - before > CLOSE
-
-    def _conflict_before(self, conflict: Conflict) -> float | None:
-        key = _entry_key(conflict)
-        return self._entries.get(key) or self._old_entries.get(key)
-
-    def _remember(self, case: _Case) -> None:
-        if case.conflict.entry is None:
-            return
-        key = _entry_key(case.conflict)
-        self._entries[key] = self._conflict_before(case.conflict) or case.now
+    def _met_before(self, conflict: Conflict, now: float) -> float | None:
+        """Tell when the same entry was in conflict first, as far as is remembered; from now on this one is."""
+        if conflict.entry is None:
+            return None
+        key = hash((conflict.schema, conflict.table, conflict.key, conflict.entry))
+        before = self._entries.get(key) or self._old_entries.get(key)
+        self._entries[key] = before or now
         if len(self._entries) >= ENTRIES:
             self._old_entries, self._entries = self._entries, {}
+        return before
+
+
+def _was_in_conflict(case: _Case) -> bool:
+    """Tell whether the same entry was in conflict a while before this statement was sent."""
+    return case.before is not None and case.attempt.started - case.before > CLOSE
 
 
 def _is_alone(text: bytes) -> bool:
@@ -303,14 +302,10 @@ def _read_attempt(attempt: Attempt, facts: KeyFacts | None) -> Offered:
         return offered
 
 
-def _entry_key(conflict: Conflict) -> int:
-    return hash((conflict.schema, conflict.table, conflict.key, conflict.entry))
-
-
 def _is_own(conflict: Conflict, attempt: Attempt) -> bool:
     """Tell whether the conflict is on the statement's own table, and not on one that a trigger writes to."""
     table = head(attempt.text).table
-    return table is not None and conflict.table is not None and fold(table) == fold(conflict.table)
+    return table is not None and conflict.table is not None and same_name(table, conflict.table)
 
 
 def _is_twice(case: _Case) -> bool:
@@ -332,10 +327,10 @@ def _is_twice(case: _Case) -> bool:
 def _is_entry(case: _Case, row: tuple[object, ...], entry: str) -> bool:
     written = []
     for column in case.columns:
-        index = case.offered.index(column)
+        index = case.offered.position(column)
         value = row[index] if index is not None else None
         written.append(getattr(value, "text", None) or "")
-    return same_value("-".join(written), entry)
+    return Printed(entry).shows("-".join(written))
 
 
 def _is_generated(case: _Case) -> bool:
@@ -347,7 +342,7 @@ def _is_generated(case: _Case) -> bool:
         column = facts.auto_increment
         if column is None or facts.columns is None or [fold(name) for name in facts.columns] != [fold(column)]:
             return False
-        index = offered.index(column)
+        index = offered.position(column)
         if offered.columns is None:
             return False
         return index is None or any(row[index].generated for row in offered.rows if index < len(row))
@@ -358,8 +353,8 @@ def _may_be_written(case: _Case, entry: str) -> bool:
     """Tell whether a value of the statement may be the entry."""
     if case.offered.columns is None:
         return True
-    values = [value for row in case.offered.rows for value in row]
-    if any(value.expression or (value.text is not None and same_value(value.text, entry)) for value in values):
+    printed, values = Printed(entry), [value for row in case.offered.rows for value in row]
+    if any(value.expression or (value.text is not None and printed.shows(value.text)) for value in values):
         return True
     hidden = any(value.parameter for value in values)
     parameters = case.attempt.parameters

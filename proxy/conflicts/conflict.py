@@ -1,9 +1,7 @@
 """One duplicate-key error, or one that a rule prevented, as a value."""
 
-from dataclasses import dataclass, field
 from enum import StrEnum
-
-from proxy.conflicts.attempt import Attempt
+from typing import NamedTuple
 
 
 class Outcome(StrEnum):
@@ -44,8 +42,7 @@ class Cause(StrEnum):
     """What was seen does not tell."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conflict:
+class Conflict(NamedTuple):
     """All that is known of one conflict.
 
     at: seconds since the epoch. thread_id: the server's connection id. client: the client's address.
@@ -55,9 +52,9 @@ class Conflict:
     statement: the statement's verb in lower case. rule: the name of the rule that was in charge, if any.
     errno: the server's error number; 1062 for a conflict that a rule prevented.
     latency: seconds from the conflict to the client's reply; None where there was no second statement.
-    count: how many rows of one statement met the same.
+    rows: how many of one statement met the same.
     columns: the key's columns where they are known, else (). sample: the statement without its values; digest: a hash
-    of that. attempt: what the session saw of the statement; it holds values and is never shown.
+    of that.
     """
 
     at: float
@@ -73,9 +70,13 @@ class Conflict:
     rule: str | None
     errno: int
     latency: float | None
+    rows: int = 1
     cause: Cause = Cause.UNKNOWN
-    count: int = 1
     columns: tuple[str, ...] = ()
     sample: str = ""
     digest: str = ""
-    attempt: Attempt | None = field(default=None, repr=False, compare=False)
+
+    def found(self, cause: Cause, columns: tuple[str, ...], sample: str, digest: str) -> "Conflict":
+        """Give it with what was found out about it."""
+        # not by _replace: of the tuples that it leaves Python keeps 2,000 to use again, and never does
+        return Conflict(*self[:-4], cause, columns, sample, digest)

@@ -7,21 +7,25 @@ may hear of it first. Memory is bounded by numbers and sizes, whatever clients s
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from proxy.conflicts.attempt import Attempt
+from proxy.conflicts.mentions import Needle
 
 FINGERPRINTS: Final = 32_768
 """How many inserts a generation remembers by their hash; two generations live, at some 150 bytes an insert."""
 RECENT: Final = 1_024
 """How many inserts are remembered as they are."""
 NEWEST: Final = 32
-"""How many of these are looked at closely after a conflict."""
+"""How many of these, of either kind, are searched through in any letter case after a conflict."""
 LONGEST_RECENT: Final = 1_024
 """Bytes of text, or of parameters, that such an insert has at most."""
 _SLASH: Final = 0x2F
 LONGEST: Final = 65_536
 """Bytes of text, and of parameters, that are hashed at most; 64 KiB take 20 us."""
+
+
+_Remembered = TypeVar("_Remembered")
 
 
 class Sent(NamedTuple):
@@ -128,52 +132,92 @@ class Insertions:
         self._old, self._new = self._new, {}
         self._previous = {}
 
-    def failed(self, attempt: Attempt) -> None:
-        """Forget an INSERT that was sent: the server has answered with an error."""
-        text, parameters = attempt.text, attempt.parameters
-        if not attempt.whole or max(len(text), len(parameters)) > LONGEST:
-            return
-        key = fingerprint(text, parameters)
+    def failed(self, attempt: Attempt) -> Sent | None:
+        """Forget an INSERT that was answered with an error; give the last one of the same bytes before it."""
+        key = _key(attempt)
+        if key is None:
+            return None
+        own = _packed(attempt.session, attempt.started)
         for generation in (self._new, self._old):
-            if generation.get(key) == _packed(attempt.session, attempt.started):
+            if generation.get(key) == own:
                 previous = self._previous.pop(key, None)
                 if previous is None:
                     del generation[key]
                 else:
                     generation[key] = previous
-        # where most inserts fail, what is remembered is not to be those
-        if self._texts and self._texts[-1] == text:
-            self._texts.pop()
+        self._make_room(attempt)
+        return self._last(key)
+
+    def _make_room(self, attempt: Attempt) -> None:
+        """See to it that where most inserts fail, what is remembered is not those."""
+        texts, executed = self._texts, self._executed
+        if not attempt.parameters:
+            if texts and texts[-1] == attempt.text:
+                texts.pop()
+        elif executed and executed[-1] == (bare(attempt.text), attempt.parameters):
+            executed.pop()
 
     def same(self, attempt: Attempt) -> Sent | None:
         """Give the last INSERT of the same bytes but for the attempt itself."""
-        if not attempt.whole or max(len(attempt.text), len(attempt.parameters)) > LONGEST:
+        key = _key(attempt)
+        if key is None:
             return None
-        key = fingerprint(attempt.text, attempt.parameters)
-        found = self._new.get(key) or self._old.get(key)
-        if found == _packed(attempt.session, attempt.started):
-            found = self._previous.get(key)
-        return None if found is None else _unpacked(found)
+        found = self._last(key)
+        if found == _unpacked(_packed(attempt.session, attempt.started)):
+            previous = self._previous.get(key)
+            found = None if previous is None else _unpacked(previous)
+        return found
 
-    def recent(self, parts: Sequence[bytes]) -> Iterator[Recent]:
-        """Give the inserts that are remembered as they are and have not failed, the newest first.
+    def recent(self, needle: Needle) -> Iterator[Recent]:
+        """Give the inserts that are remembered as they are, have not failed and may mention an entry, the newest first.
 
         Args:
-            parts: the newest ones are all given; of the older ones only those whose text or parameters hold all of
-                these, which is found out at 40 ns each.
+            needle: of the newest ones those are given that may mention it in any letter case, of the older ones those
+                that hold all of its parts as they are.
         """
-        for position, text in enumerate(reversed(self._texts)):
-            if position < NEWEST or _holds(text, parts):
-                yield from self._recent(text, b"")
-        for position, (text, parameters) in enumerate(reversed(self._executed)):
-            if position < NEWEST or _holds(parameters, parts) or _holds(text, parts):
-                yield from self._recent(text, parameters)
+        for text in _texts_with(needle, self._texts):
+            sent = self._last(fingerprint(text, b""))
+            if sent is not None:
+                yield Recent(sent, text, b"")
+        for text, parameters in _executed_with(needle, self._executed):
+            sent = self._last(fingerprint(text, parameters))
+            if sent is not None:
+                yield Recent(sent, text, parameters)
 
-    def _recent(self, text: bytes, parameters: bytes) -> Iterator[Recent]:
-        key = fingerprint(text, parameters)
+    def _last(self, key: int) -> Sent | None:
         found = self._new.get(key) or self._old.get(key)
-        if found is not None:
-            yield Recent(_unpacked(found), text, parameters)
+        return None if found is None else _unpacked(found)
+
+
+# Most entries are in none of them: so they are searched through all at once, and one by one only if that finds any.
+
+
+def _texts_with(needle: Needle, texts: deque[bytes]) -> Iterator[bytes]:
+    newest, older = _by_age(texts)
+    yield from needle.among(newest)
+    part, *others = needle.parts
+    if part in b" ".join(older):
+        yield from [text for text in needle.among([text for text in older if part in text]) if _holds(text, others)]
+
+
+def _executed_with(needle: Needle, executed: deque[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    newest, older = _by_age(executed)
+    if newest:
+        texts, parameters = zip(*newest, strict=True)
+        if needle.is_in_parameters(parameters) or needle.is_in(set(texts)):
+            yield from [each for each in newest if needle.is_in_parameters(each[1:]) or needle.is_in(each[:1])]
+    if older:
+        texts, parameters = zip(*older, strict=True)
+        parts, part = needle.parts, needle.parts[0]
+        if part in b" ".join((*set(texts), *parameters)):
+            found = [each for each in older if part in each[1] or part in each[0]]
+            yield from [each for each in found if _holds(each[1], parts) or _holds(each[0], parts)]
+
+
+def _by_age(remembered: deque[_Remembered]) -> tuple[list[_Remembered], list[_Remembered]]:
+    """Give the newest ones and the older ones, the newest first."""
+    falling = list(reversed(remembered))
+    return falling[:NEWEST], falling[NEWEST:]
 
 
 def _holds(data: bytes, parts: Sequence[bytes]) -> bool:
@@ -198,6 +242,14 @@ def bare(text: bytes) -> bytes:
     if text.startswith(b"/*"):
         text = text[text.find(b"*/") + 2 :].lstrip()
     return text
+
+
+def _key(attempt: Attempt) -> int | None:
+    """Give the hash under which an INSERT was remembered; None if it was not."""
+    text, parameters = attempt.text, attempt.parameters
+    if not attempt.whole or len(text) > LONGEST or len(parameters) > LONGEST:
+        return None
+    return fingerprint(text, parameters)
 
 
 def fingerprint(text: bytes, parameters: bytes) -> int:

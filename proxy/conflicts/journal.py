@@ -4,15 +4,13 @@ No value in conflict is kept here as it is unless the configuration says so: an 
 sample without values. Everything is bounded: conflicts and keys by number, the rest by sketches.
 """
 
-import hashlib
-from collections import OrderedDict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from proxy.conflicts.conflict import Cause, Conflict, Outcome
 from proxy.conflicts.history import History
-from proxy.conflicts.labels import OTHER, printable, statement_label
+from proxy.conflicts.labels import OTHER, KeyName, key_name, printable, statement_label
 from proxy.conflicts.sketch import SpaceSaving
 
 SIZE: Final = 1_000
@@ -26,29 +24,12 @@ MAX_SAMPLES: Final = 8
 """Statements of different shapes that are counted for a key."""
 
 
-class KeyName(NamedTuple):
-    """A unique index by its names; "" where the schema or the table is not known."""
-
-    schema: str
-    table: str
-    key: str
-
-    @property
-    def id(self) -> str:
-        """A short name for addresses: 12 hexadecimal digits."""
-        return hashlib.blake2b("\0".join(self).encode(), digest_size=6).hexdigest()
-
-    def __str__(self) -> str:
-        return ".".join(part for part in self if part)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(NamedTuple):
     """One conflict as it is shown.
 
     id: counts up from 1. at: seconds since the epoch. client: the client's address. entry: the value in conflict, as a
     hash unless values are to be shown; None if the server told none. latency: seconds. sample: the statement without
-    values; digest: its hash.
+    values; digest: its hash. rows: how many of one statement met the same.
     """
 
     id: int
@@ -67,7 +48,7 @@ class Record:
     cause: Cause
     errno: int
     latency: float | None
-    count: int
+    rows: int
 
 
 class KeyStats:
@@ -77,14 +58,14 @@ class KeyStats:
         columns: the key's columns, as far as they are known.
         first, last: when the first and the last conflict were, in seconds since the epoch.
         outcomes, causes, rules: how many conflicts there were of each; `rules` by name, "" for none.
-        history: how many in each of the last minutes; outcome_history, cause_history: of each that occurred.
+        outcome_history, cause_history: how many in each of the last minutes.
         users: the most frequent ones.
         entries: the most frequent ones, as they are shown.
         samples: statements without their values.
     """
 
     __slots__ = (
-        "cause_history", "causes", "columns", "count", "entries", "first", "history", "last", "name", "outcome_history",
+        "cause_history", "causes", "columns", "count", "entries", "first", "last", "name", "outcome_history",
         "outcomes", "rules", "samples", "users",
     )  # fmt: skip
 
@@ -94,34 +75,27 @@ class KeyStats:
         self.count = 0
         self.first = at
         self.last = at
-        self.outcomes: dict[Outcome, int] = {}
-        self.causes: dict[Cause, int] = {}
-        self.rules: dict[str, int] = {}
-        self.history = History()
-        self.outcome_history: dict[Outcome, History] = {}
-        self.cause_history: dict[Cause, History] = {}
+        self.outcomes: defaultdict[Outcome, int] = defaultdict(int)
+        self.causes: defaultdict[Cause, int] = defaultdict(int)
+        self.rules: defaultdict[str, int] = defaultdict(int)
+        self.outcome_history: History[Outcome] = History()
+        self.cause_history: History[Cause] = History()
         self.users = SpaceSaving(MAX_SAMPLES)
         self.entries = SpaceSaving()
         self.samples = SpaceSaving(MAX_SAMPLES)
 
     def add(self, record: Record) -> None:
         """Count a conflict."""
-        count = record.count
+        count = record.rows
         self.count += count
         self.last = record.at
         if record.columns:
             self.columns = record.columns
-        self.outcomes[record.outcome] = self.outcomes.get(record.outcome, 0) + count
-        self.causes[record.cause] = self.causes.get(record.cause, 0) + count
-        rule = record.rule or ""
-        self.rules[rule] = self.rules.get(rule, 0) + count
-        self.history.add(record.at, count)
-        if record.outcome not in self.outcome_history:
-            self.outcome_history[record.outcome] = History()
-        self.outcome_history[record.outcome].add(record.at, count)
-        if record.cause not in self.cause_history:
-            self.cause_history[record.cause] = History()
-        self.cause_history[record.cause].add(record.at, count)
+        self.outcomes[record.outcome] += count
+        self.causes[record.cause] += count
+        self.rules[record.rule or ""] += count
+        self.outcome_history.add(record.outcome, record.at, count)
+        self.cause_history.add(record.cause, record.at, count)
         self.users.add(record.user, count)
         if record.entry is not None:
             self.entries.add(record.entry, count)
@@ -132,9 +106,9 @@ class KeyStats:
         """Add the counts of a key that is given up."""
         self.count += other.count
         for outcome, count in other.outcomes.items():
-            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + count
+            self.outcomes[outcome] += count
         for cause, count in other.causes.items():
-            self.causes[cause] = self.causes.get(cause, 0) + count
+            self.causes[cause] += count
 
 
 class Told(NamedTuple):
@@ -164,15 +138,14 @@ class Journal:
     def add(self, conflict: Conflict, entry: str | None) -> None:
         """Keep a conflict; entry: what is shown of the value in conflict."""
         self._last_id += 1
-        self.total += conflict.count
-        name = KeyName(printable(conflict.schema or ""), printable(conflict.table or ""), printable(conflict.key))
+        self.total += conflict.rows
         record = Record(
             id=self._last_id,
             at=conflict.at,
             thread_id=conflict.thread_id,
             user=printable(conflict.user),
             client=conflict.client,
-            name=name,
+            name=key_name(conflict.schema, conflict.table, conflict.key),
             columns=conflict.columns,
             entry=entry,
             statement=statement_label(conflict.statement),
@@ -183,7 +156,7 @@ class Journal:
             cause=conflict.cause,
             errno=conflict.errno,
             latency=conflict.latency,
-            count=conflict.count,
+            rows=conflict.rows,
         )
         self._records.append(record)
         self._stats(record).add(record)

@@ -1,12 +1,16 @@
 """Label values that are valid UTF-8 and come from a closed set wherever a client could invent them."""
 
+import hashlib
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from proxy.conflicts.conflict import Cause, Conflict, Outcome
 from proxy.sql.head import VERBS
 
 OTHER = "__other__"
+KEYS: Final = 128
+"""Keys whose names are remembered as they are shown."""
 
 
 class Result(StrEnum):
@@ -46,6 +50,22 @@ REMARKABLE: Final = frozenset(
 """Ends that the log warns of: each says that somebody does what was not to be expected."""
 
 
+class KeyName(NamedTuple):
+    """A unique index by its names; "" where the schema or the table is not known."""
+
+    schema: str
+    table: str
+    key: str
+
+    @property
+    def id(self) -> str:
+        """A short name for addresses: 12 hexadecimal digits."""
+        return hashlib.blake2b("\0".join(self).encode(), digest_size=6).hexdigest()
+
+    def __str__(self) -> str:
+        return ".".join(part for part in self if part)
+
+
 class ConflictLabels(NamedTuple):
     """The labels of keyclash_conflicts_total in the order of exposition; "" stands for not known, or none."""
 
@@ -78,12 +98,16 @@ def statement_label(verb: str) -> str:
     return verb if verb in VERBS else "other"
 
 
+@lru_cache(KEYS)
+def key_name(schema: str | None, table: str | None, key: str) -> KeyName:
+    """Name a key as it is shown."""
+    return KeyName(printable(schema or ""), printable(table or ""), printable(key))
+
+
 def conflict_labels(conflict: Conflict) -> ConflictLabels:
     """Name the labels under which a conflict is counted."""
     return ConflictLabels(
-        printable(conflict.schema or ""),
-        printable(conflict.table or ""),
-        printable(conflict.key),
+        *key_name(conflict.schema, conflict.table, conflict.key),
         statement_label(conflict.statement),
         conflict.outcome,
         conflict.rule or "",

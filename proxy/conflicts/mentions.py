@@ -1,16 +1,68 @@
 """Whether a statement that was sent may have named an entry: a search, quick enough for a thousand statements."""
 
 import re
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
 
-from proxy.conflicts.offered import CUT_AT, Offered, Value, same_value
+from proxy.conflicts.offered import CUT_AT, Offered, Printed, Value
 from proxy.sql.names import fold
 from proxy.wire import commands
 
+_WORDS: Final = bytes(
+    code if 0x30 <= code <= 0x39 or 0x61 <= code <= 0x7A or code == 0x5F or code >= 0x80 else 0x20
+    for code in bytes(range(256)).lower()
+)
+"""Makes a text words in lower case with as many spaces between them as bytes that are in no word."""
 _WORD: Final = re.compile(rb"[0-9A-Za-z_\x80-\xff]")
 _SELECT: Final = re.compile(rb"[\x00-\x20(]*(?:/\*.*?\*/\s*)?(?:SELECT|WITH|TABLE)\b", re.IGNORECASE | re.DOTALL)
-_INTEGER_SIZES: Final = (8, 4)
+_UNSURE: Final = re.compile(rb"['.]")
+MOST_PARTS: Final = 4
+"""Parts of an entry, joined by `-`, that are searched for."""
+DIGITS: Final = 18
+"""Digits of the longest number that parameters are searched for."""
+
+
+class Needle(NamedTuple):
+    """What all inserts hold that mention an entry, to be looked for in many of them at once.
+
+    word: as it stands among the words of a text. piece: as it stands, in lower case, in parameters, unless they hold
+    `number` instead, which is an integer's bytes, in lower case, too. parts: those that the entry may be joined from,
+    the longest first.
+    """
+
+    word: bytes
+    piece: bytes
+    number: bytes
+    parts: tuple[bytes, ...]
+
+    def is_in(self, texts: Iterable[bytes]) -> bool:
+        """Tell whether one of some texts may mention the entry."""
+        return self.word in b" %b " % b" ".join(texts).translate(_WORDS)
+
+    def among(self, texts: Sequence[bytes]) -> list[bytes]:
+        """Give those of some texts that may mention the entry."""
+        word = self.word
+        return [text for text in texts if word in b" %b " % text.translate(_WORDS)] if self.is_in(texts) else []
+
+    def is_in_parameters(self, parameters: Iterable[bytes]) -> bool:
+        """Tell whether the parameters of one of some executions may mention the entry."""
+        lower = b" ".join(parameters).lower()
+        return self.piece in lower or self.number in lower
+
+
+def needle_of(entry: str) -> Needle:
+    """Give what to look for where an entry may be mentioned."""
+    longest = sorted(entry.split("-"), key=len, reverse=True)[:MOST_PARTS]
+    parts = tuple([part.encode("utf-8", "surrogateescape") for part in longest if part]) or (b"",)
+    # a text may hold a quote twice, and nothing of the dots behind an entry that was cut
+    piece = max(_UNSURE.split(parts[0]), key=len).lower()
+    # an entry that was cut may go on, and one that is all marks has no word
+    words = piece.translate(_WORDS).strip()
+    word = b" %b " % words if words else b""
+    if len(entry.encode("utf-8", "surrogateescape")) >= CUT_AT:
+        word = word[:-1]
+    number = _integer(int(piece)).lower() if piece.isdigit() and len(piece) <= DIGITS else piece
+    return Needle(word, piece, number, parts)
 
 
 def mentions(text: bytes, parameters: bytes, entry: str) -> bool:
@@ -60,11 +112,12 @@ def _in_parameters(parameters: bytes, raw: bytes) -> bool:
         return True
     if len(raw) >= CUT_AT and string in lower:
         return True
-    if not raw.isdigit() or len(raw) > 18:
-        return False
-    number = int(raw)
-    sizes = (size for size in _INTEGER_SIZES if number < 1 << (8 * size - 1))
-    return any(number.to_bytes(size, "little") in parameters for size in sizes)
+    return raw.isdigit() and len(raw) <= DIGITS and _integer(int(raw)) in parameters
+
+
+def _integer(number: int) -> bytes:
+    """Write a number as parameters hold it at least: 8 bytes begin with its 4 where these are enough."""
+    return number.to_bytes(4 if number < 1 << 31 else 8, "little")
 
 
 def mentions_table(payload: bytes, table: str) -> bool:
@@ -88,7 +141,7 @@ def offers(offered: Offered, parameters: bytes, columns: Sequence[str], entry: s
     """
     if not columns or offered.columns is None or parameters:
         return bool(parameters) or len(entry) > 2 or not entry.isdigit()
-    indexes = [offered.index(fold(column)) for column in columns]
+    indexes = [offered.position(fold(column)) for column in columns]
     if None in indexes:
         return False
     return any(_joined(row, indexes, entry) for row in offered.rows)
@@ -96,4 +149,4 @@ def offers(offered: Offered, parameters: bytes, columns: Sequence[str], entry: s
 
 def _joined(row: Sequence[Value], indexes: Sequence[int | None], entry: str) -> bool:
     written = [row[index].text for index in indexes if index is not None and index < len(row)]
-    return None not in written and same_value("-".join(text or "" for text in written), entry)
+    return None not in written and Printed(entry).shows("-".join(text or "" for text in written))

@@ -8,6 +8,7 @@ a value that imitates the text around it deceives nobody. A text that fits no te
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from proxy.conflicts import templates
 from proxy.conflicts.labels import printable
@@ -65,8 +66,7 @@ ESCAPE, SJIS_ESCAPE = b"\\", b"\x81\x5f"
 """What stands before the hexadecimal number of a character that the charset lacks; MariaDB's sjis has no backslash."""
 
 
-@dataclass(frozen=True, slots=True)
-class Duplicate:
+class Duplicate(NamedTuple):
     r"""What a duplicate-key error tells; all text is valid Unicode, bytes that are not UTF-8 stand as `\xNN`.
 
     entry: the value in conflict as the server printed it (cut, escaped, parts joined by "-"), or None.

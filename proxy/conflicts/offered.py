@@ -6,8 +6,7 @@ another way under the session's sql_mode may give wrong values here, and then a 
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from proxy.sql.cursor import Cursor
 from proxy.sql.form import Form
@@ -23,21 +22,28 @@ MAX_COLUMNS: Final = 64
 
 LEXING: Final = Lexing(ansi_quotes=False, no_backslash_escapes=False, charset_safe=True)
 """How statements are taken to be read."""
-_TOKEN = re.compile(
-    rb"[\t-\r\x20]*+(?:"
+_LITERAL = (
     rb"(?P<string>(?:[NXB](?=')|_[0-9A-Z]++[\t-\r\x20]*+(?=['\"]))?+"
     rb"(?:'(?:[^'\\]++|\\.|'')*+'|\"(?:[^\"\\]++|\\.|\"\")*+\"))"
     rb"|(?P<number>[+\-]?[0-9]++(?:\.[0-9]*+)?+(?:E[+\-]?[0-9]++)?+(?![0-9A-Z_$.]))"
-    rb"|(?P<null>NULL(?![0-9A-Z_$]))|(?P<default>DEFAULT(?![0-9A-Z_$(]))"
-    rb"|(?P<mark>[(),=?])|(?P<comment>/\*.*?\*/)|(?P<other>`(?:[^`]++|``)++`|[0-9A-Z_$@.\x80-\xff]++|[^'\"`]))",
+    rb"|(?P<generated>NULL(?![0-9A-Z_$])|DEFAULT(?![0-9A-Z_$(]))"
+)
+_COMMENT = rb"/\*.*?\*/"
+_TOKEN = re.compile(
+    rb"[\t-\r\x20]*+(?:" + _LITERAL + rb"|(?P<mark>[(),=?])|(?P<comment>" + _COMMENT + rb")"
+    rb"|(?P<other>`(?:[^`]++|``)++`|[0-9A-Z_$@.\x80-\xff]++|[^'\"`]))",
     re.IGNORECASE | re.DOTALL,
+)
+_GAP = rb"(?:[\t-\r\x20]++|" + _COMMENT + rb")*+"
+# A value that is one token, and the mark that ends it.
+_VALUE = re.compile(
+    _GAP + rb"(?:" + _LITERAL + rb"|(?P<parameter>\?))" + _GAP + rb"(?P<mark>[,)]|\Z)", re.IGNORECASE | re.DOTALL
 )
 _ESCAPES: Final = {b"0": b"\0", b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"Z": b"\x1a"}
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """One value of a row.
 
     text: what is written out, of a string without its quotes; None for NULL, DEFAULT, a parameter or an expression.
@@ -55,15 +61,14 @@ class Value:
         return self.text is None and not self.generated and not self.parameter
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(NamedTuple):
     """What a statement offers; columns: folded names, None without a column list; whole: all its rows are here."""
 
     columns: tuple[str, ...] | None
     rows: tuple[tuple[Value, ...], ...]
     whole: bool
 
-    def index(self, column: str) -> int | None:
+    def position(self, column: str) -> int | None:
         """Give the position of a column's values."""
         if self.columns is None:
             return None
@@ -136,36 +141,34 @@ class _Reader:
         return found
 
     def value(self) -> Value | None:
-        """Take one value and the `,` or `)` behind it, which `mark` is then; None if the text ends before."""
-        tokens: list[re.Match[bytes]] = []
-        depth = 0
+        """Take one value and the `,` or `)` behind it, which `mark` is then, b"" at the end; None if there is none."""
+        found = _VALUE.match(self.text, self.at)
+        if found is None:
+            return self._expression()
+        self.at = found.end()
+        string, number, generated, _, self.mark = found.groups()
+        if string is not None:
+            return _string(string)
+        if number is not None:
+            return Value(number.decode(), number == b"0")
+        return _PARAMETER if generated is None else _GENERATED
+
+    def _expression(self) -> Value | None:
+        """Take what is no value alone."""
+        depth, empty = 0, True
         while (token := self.next()) is not None:
             mark = token["mark"]
             if not depth and mark in (b",", b")"):
                 self.mark = mark
-                return _value(tokens)
+                return _EXPRESSION
             depth += (mark == b"(") - (mark == b")")
-            if token["comment"] is None:
-                tokens.append(token)
+            empty = empty and token["comment"] is not None
         self.mark = b""
-        return _value(tokens) if tokens and not depth else None
-
-
-def _value(tokens: list[re.Match[bytes]]) -> Value:
-    if len(tokens) != 1:
-        return _EXPRESSION
-    token = tokens[0]
-    if token["string"] is not None:
-        return _string(token["string"])
-    if token["number"] is not None:
-        return Value(token["number"].decode(), generated=token["number"] == b"0")
-    if token["null"] is not None or token["default"] is not None:
-        return _GENERATED
-    return _PARAMETER if token["mark"] == b"?" else _EXPRESSION
+        return None if empty or depth else _EXPRESSION
 
 
 def _string(written: bytes) -> Value:
-    quote = b"'" if written.endswith(b"'") else b'"'
+    quote = written[-1:]
     introducer, _, rest = written.partition(quote)
     if introducer[:1].upper() in (b"X", b"B"):
         return _EXPRESSION
@@ -193,7 +196,7 @@ def _read_rows(reader: _Reader) -> tuple[list[tuple[Value, ...]], bool]:
 
 def _read_row(reader: _Reader) -> tuple[Value, ...] | None:
     row: list[Value] = []
-    while len(row) <= MAX_COLUMNS:
+    for _ in range(MAX_COLUMNS + 1):
         value = reader.value()
         if value is None or not reader.mark:
             return None
@@ -239,17 +242,28 @@ CUT_AT: Final = 60
 _MAX_PARTS: Final = 4
 
 
-def same_value(value: str, entry: str) -> bool:
-    """Tell whether a value may be what a server prints so; letter case and spaces at the end are passed over.
+class Printed:
+    """An entry, to be compared with values. entry: as the server printed it.
 
-    Whether two values are the same to the server is a matter of the column's collation, which is not known here.
+    Whether two values are the same to the server is a matter of the column's collation, which is not known here: letter
+    case and spaces at the end are passed over.
     """
-    one, other = value.rstrip().casefold(), entry.rstrip().casefold()
-    if one == other:
-        return True
-    if len(entry.encode()) >= CUT_AT and one.startswith(other.removesuffix("...")):
-        return True
-    return _number(one) is not None and _number(one) == _number(other)
+
+    __slots__ = ("_beginning", "_number", "_text")
+
+    def __init__(self, entry: str) -> None:
+        self._text = entry.rstrip().casefold()
+        self._beginning = self._text.removesuffix("...") if len(entry.encode()) >= CUT_AT else None
+        self._number = _number(self._text)
+
+    def shows(self, value: str) -> bool:
+        """Tell whether a value may be what the server has printed so."""
+        text = value.rstrip().casefold()
+        if text == self._text:
+            return True
+        if self._beginning is not None and text.startswith(self._beginning):
+            return True
+        return self._number is not None and self._number == _number(text)
 
 
 def _number(text: str) -> float | None:
@@ -264,23 +278,22 @@ def find_columns(offered: Offered, entry: str) -> tuple[str, ...]:
 
     A composite key's entry is its parts with `-` between them, which the parts may hold as well.
     """
-    if offered.columns is None:
+    columns = offered.columns
+    if columns is None:
         return ()
+    printed = Printed(entry)
     for row in offered.rows:
-        if len(row) != len(offered.columns):
+        if len(row) != len(columns):
             return ()
-        alone = [name for name, value in _written(offered.columns, row) if same_value(value, entry)]
+        written = [(name, value.text) for name, value in zip(columns, row, strict=True) if value.text is not None]
+        alone = [name for name, text in written if printed.shows(text)]
         if alone:
             return (alone[0],) if len(alone) == 1 else ()
         if "-" in entry:
-            several = list(_joined(tuple(_written(offered.columns, row)), entry, _MAX_PARTS))
+            several = list(_joined(tuple(written), entry, _MAX_PARTS))
             if several:
                 return several[0] if len(several) == 1 else ()
     return ()
-
-
-def _written(columns: Sequence[str], row: Sequence[Value]) -> Iterator[tuple[str, str]]:
-    return ((name, value.text) for name, value in zip(columns, row, strict=True) if value.text is not None)
 
 
 def _joined(values: tuple[tuple[str, str], ...], entry: str, parts: int) -> Iterator[tuple[str, ...]]:
@@ -300,7 +313,7 @@ def entry_of(offered: Offered, row: Sequence[Value], columns: Sequence[str]) -> 
     """Give a row's values in some columns in a form to compare; None if one of them is not written out."""
     found: list[str] = []
     for column in columns:
-        index = offered.index(column)
+        index = offered.position(column)
         value = row[index].text if index is not None and index < len(row) else None
         if value is None:
             return None

@@ -3,9 +3,9 @@
 import hashlib
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Protocol
 
+from proxy.conflicts.attempt import Attempt
 from proxy.conflicts.bucket import TokenBucket
 from proxy.conflicts.causes import Facts, Judge, KeyFacts
 from proxy.conflicts.conflict import Cause, Conflict
@@ -76,13 +76,18 @@ class Recorder:
         self.journal = journal or Journal()
         self._judge = Judge(self.insertions, clock, facts, sees_all)
 
-    def record(self, conflict: Conflict) -> None:
-        """Judge, count and keep a conflict, and log it as one line "conflict", or count the line as suppressed."""
-        trace = None if conflict.attempt is None else trace_of(conflict.attempt.text, conflict.at)
-        conflict = self._judged(conflict)
+    def record(self, conflict: Conflict, attempt: Attempt | None = None) -> None:
+        """Judge, count and keep a conflict, and log it as one line "conflict", or count the line as suppressed.
+
+        attempt: what the session saw of the statement; it holds values, and nothing of it is kept here.
+        """
+        trace = None
+        if attempt is not None:
+            trace = trace_of(attempt.text, conflict.at)
+            conflict = self._judged(conflict, attempt)
         labels = conflict_labels(conflict)
-        self._counters.conflict(labels, conflict.count, trace)
-        self._counters.cause(cause_labels(labels, conflict.cause), conflict.count)
+        self._counters.conflict(labels, conflict.rows, trace)
+        self._counters.cause(cause_labels(labels, conflict.cause), conflict.rows)
         self.journal.add(conflict, None if conflict.entry is None else self._shown(conflict.entry))
         if not self._bucket.take():
             self._suppressed += 1
@@ -93,19 +98,10 @@ class Recorder:
             self._suppressed = 0
         self._log.info("conflict", **fields)
 
-    def _judged(self, conflict: Conflict) -> Conflict:
-        if conflict.attempt is None:
-            return conflict
-        verdict = self._judge.judge(conflict)
-        sample = redact(conflict.attempt.text) if verdict.read else ""
-        return replace(
-            conflict,
-            cause=verdict.cause,
-            columns=verdict.columns,
-            sample=sample,
-            digest=digest(sample) if sample else "",
-            attempt=None,
-        )
+    def _judged(self, conflict: Conflict, attempt: Attempt) -> Conflict:
+        cause, columns, read = self._judge.judge(conflict, attempt)
+        sample = redact(attempt.text) if read else ""
+        return conflict.found(cause, columns, sample, digest(sample) if sample else "")
 
     def _shown(self, entry: str) -> str:
         if self._show_values:
@@ -127,7 +123,7 @@ def conflict_fields(conflict: Conflict, shown: Callable[[str], str]) -> dict[str
         "digest": conflict.digest or None,
         "rule": conflict.rule,
         "errno": conflict.errno,
-        "count": conflict.count,
+        "count": conflict.rows,
         "thread_id": conflict.thread_id,
         "user": printable(conflict.user),
         "client": conflict.client,

@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 LOOK: Final = 2_048
 """Bytes at either end of a statement in which such a comment is looked for."""
 
-_TRACEPARENT = re.compile(rb"traceparent=(?:'|%27)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:'|%27)")
+_NAME: Final = b"traceparent="
+_TRACEPARENT = re.compile(_NAME + rb"(?:'|%27)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:'|%27)")
 _INVALID_VERSION: Final = b"ff"
 
 
@@ -24,6 +25,8 @@ class Trace(NamedTuple):
 
 def trace_of(text: bytes, at: float) -> Trace | None:
     """Find the trace that a statement belongs to; at: when it met its conflict, in seconds since the epoch."""
+    if _NAME not in text[:LOOK] and _NAME not in text[-LOOK:]:
+        return None
     for comment in _comments(text):
         found = _TRACEPARENT.search(comment)
         if found is not None and found[1] != _INVALID_VERSION and found[2].strip(b"0") and found[3].strip(b"0"):

@@ -1,7 +1,6 @@
 """Conflicts, as they are made known: what each was, and what became of it."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from proxy.conflicts.conflict import Conflict, Outcome
@@ -66,7 +65,7 @@ class Reporter:
         duplicate = parse(error.number, error.message, self._mariadb, head.table)
         if duplicate.table is None:
             # MariaDB names no table; the statement's own is it, unless a trigger or a procedure met the conflict
-            duplicate = replace(duplicate, table=head.table)
+            duplicate = duplicate._replace(table=head.table)
         return Conflicted(payload, error.number, duplicate, self._settings.clock(), self._trail.attempt(command))
 
     def record(
@@ -107,9 +106,9 @@ class Reporter:
                 rule=rule.name if rule else None,
                 errno=conflicted.number,
                 latency=latency,
-                count=count,
-                attempt=conflicted.attempt,
-            )
+                rows=count,
+            ),
+            conflicted.attempt,
         )
 
     def loaded(self, command: Command, payload: bytes, ok: Ok, head: Head, schema: str | None) -> None:

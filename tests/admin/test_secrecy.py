@@ -46,7 +46,7 @@ async def test_no_value_is_told_unless_it_is_to_be_shown(show_values: bool) -> N
     for outcome in Outcome:
         for text in TEXTS:
             attempt = Attempt(session, text.encode(), True, b"\0\x0c" + MARKER.encode(), 1.0, looked)
-            recorder.record(conflict(entry=MARKER, outcome=outcome, attempt=attempt))
+            recorder.record(conflict(entry=MARKER, outcome=outcome), attempt)
     app = create_app(sources(counters=counters, journal=recorder.journal, show_values=show_values), ready=ready)
     async with TestClient(TestServer(app)) as client:
         (stats,) = recorder.journal.ranked()

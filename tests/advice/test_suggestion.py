@@ -122,9 +122,9 @@ def test_what_it_would_have_done(tmp_path: Path) -> None:
     assert suggested(cause=Cause.RACE).dry_run == DryRun(answered=20, depends=0, left=0, handled=0)
     mixed = evidence(cause=Cause.RETRY)
     records = list(mixed.records)
-    records[0] = replace(records[0], cause=Cause.EXISTING)
-    records[1] = replace(records[1], statement="update")
-    records[2] = replace(records[2], outcome=Outcome.KEPT, count=3)
+    records[0] = records[0]._replace(cause=Cause.EXISTING)
+    records[1] = records[1]._replace(statement="update")
+    records[2] = records[2]._replace(outcome=Outcome.KEPT, rows=3)
     suggestion = suggest(replace(mixed, records=tuple(records)), NO_RULES)
     assert suggestion.dry_run == DryRun(answered=17, depends=1, left=1, handled=3)
 

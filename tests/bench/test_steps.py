@@ -54,8 +54,9 @@ EXCHANGES = [
         "conflict",
         insert("update_conflict"),
         (duplicate("12345678", "update_conflict.ux_k"), ok(2, 5)),
-        Cost(11000, 804),
+        Cost(7380, 534),
     ),
+    Exchange("conflict, no rule", insert("plain"), (duplicate("12345678", "plain.ux_k"),), Cost(5530, 411)),
 ]
 
 

@@ -33,7 +33,7 @@ def journal() -> Journal:
     made = Journal()
     for number in range(25):
         made.add(conflict(at=NOW, cause=Cause.RETRY, sample=SAMPLE, columns=("email",)), f"hash {number}")
-    made.add(conflict(at=NOW, key="k\x1b[31m", count=2), None)
+    made.add(conflict(at=NOW, key="k\x1b[31m", rows=2), None)
     return made
 
 

@@ -67,12 +67,12 @@ def flood(conflicts: int, keys: int, looks: int = 4) -> Iterator[Figures]:
         key, value = number % keys, number * 7919 % keys
         text = f"INSERT INTO t{key % 97} (email, name) VALUES ('value-{value}', 'row {number}')".encode()
         recorder.insertions.sent(session, text, time.now)
-        recorder.record(_conflict(number, key, value, next(outcomes), Attempt(session, text, started=time.now)))
+        recorder.record(_conflict(number, key, value, next(outcomes)), Attempt(session, text, started=time.now))
         if number % (conflicts // looks) == 0:
             yield _look(recorder, counters, number, before)
 
 
-def _conflict(number: int, key: int, value: int, outcome: Outcome, attempt: Attempt) -> Conflict:
+def _conflict(number: int, key: int, value: int, outcome: Outcome) -> Conflict:
     return Conflict(
         at=1_700_000_000.0 + number * PACE,
         thread_id=number,
@@ -87,7 +87,6 @@ def _conflict(number: int, key: int, value: int, outcome: Outcome, attempt: Atte
         rule=None,
         errno=1062,
         latency=None,
-        attempt=attempt,
     )
 
 

@@ -1,6 +1,5 @@
 """A conflict for tests to vary."""
 
-from dataclasses import replace
 from typing import Any
 
 from proxy.conflicts.conflict import Conflict, Outcome
@@ -23,4 +22,4 @@ CONFLICT = Conflict(
 
 
 def conflict(**changes: Any) -> Conflict:
-    return replace(CONFLICT, **changes)
+    return Conflict(**{**CONFLICT._asdict(), **changes})

@@ -7,7 +7,7 @@ import pytest
 from proxy.conflicts import causes
 from proxy.conflicts.attempt import Attempt
 from proxy.conflicts.causes import Judge, KeyFacts
-from proxy.conflicts.conflict import Cause, Conflict, Outcome
+from proxy.conflicts.conflict import Cause, Outcome
 from proxy.conflicts.insertions import Insertions
 from tests.clock import Clock
 from tests.conflicts.conflicts import conflict
@@ -32,14 +32,10 @@ class Scene:
         return Attempt(session, text.encode(), whole, values, self.clock.now, payloads)
 
     def meet(self, attempt: Attempt, **changes: object) -> Cause:
-        return self.judge.judge(self.met(attempt, **changes)).cause
+        return self.judge.judge(conflict(**changes), attempt).cause
 
     def columns(self, attempt: Attempt, **changes: object) -> tuple[str, ...]:
-        return self.judge.judge(self.met(attempt, **changes)).columns
-
-    @staticmethod
-    def met(attempt: Attempt, **changes: object) -> Conflict:
-        return conflict(attempt=attempt, **changes)
+        return self.judge.judge(conflict(**changes), attempt).columns
 
 
 def insert(email: str = ALICE, name: str = "Alice") -> str:
@@ -265,10 +261,6 @@ def test_several_statements_that_are_sent_again(scene: Scene) -> None:
     scene.send(scene.one, text)
     scene.clock.now += 1
     assert scene.meet(scene.send(scene.one, text)) is Cause.RETRY
-
-
-def test_a_conflict_without_an_attempt_is_unknown(scene: Scene) -> None:
-    assert scene.judge.judge(conflict()).cause is Cause.UNKNOWN
 
 
 def test_the_beginning_of_a_statement_does_not_tell(scene: Scene) -> None:

@@ -2,7 +2,8 @@ import pytest
 
 from proxy.conflicts import insertions
 from proxy.conflicts.attempt import Attempt
-from proxy.conflicts.insertions import LONGEST, RECENT, Insertions, Sent
+from proxy.conflicts.insertions import LONGEST, NEWEST, RECENT, Insertions, Sent
+from proxy.conflicts.mentions import needle_of
 
 FINGERPRINTS = 1100  # for a test
 TEXT = b"INSERT INTO users (email) VALUES ('a@x')"
@@ -37,11 +38,11 @@ def test_what_failed_is_forgotten_and_what_was_before_it_is_back() -> None:
     one, other = memory.opened(), memory.opened()
     memory.sent(one, TEXT, 1.0)
     memory.sent(other, TEXT, 2.0)
-    memory.failed(attempt(other, 2.0))
+    assert memory.failed(attempt(other, 2.0)) == Sent(1.0, one)
     assert memory.same(attempt(other, 3.0)) == Sent(1.0, one)
-    memory.failed(attempt(one, 1.0))
+    assert memory.failed(attempt(one, 1.0)) is None
     assert memory.same(attempt(other, 3.0)) is None
-    assert list(memory.recent([b"a@x"])) == []
+    assert list(memory.recent(needle_of("a@x"))) == []
 
 
 def test_parameters_are_part_of_the_statement() -> None:
@@ -50,27 +51,45 @@ def test_parameters_are_part_of_the_statement() -> None:
     memory.sent(one, TEXT, 1.0, b"\0\x01a")
     assert memory.same(attempt(one, 2.0, values=b"\0\x01a")) == Sent(1.0, one)
     assert memory.same(attempt(one, 2.0, values=b"\0\x01b")) is None
-    assert [each.parameters for each in memory.recent([b"zz"])] == [b"\0\x01a"]
+    assert [each.parameters for each in memory.recent(needle_of("A"))] == [b"\0\x01a"]
 
 
-def test_of_older_ones_only_those_that_hold_the_part_are_given() -> None:
+@pytest.mark.parametrize("values", [b"", b"\0\x01x"])
+def test_the_newest_ones_are_found_in_any_letter_case_and_older_ones_as_they_are(values: bytes) -> None:
     memory = Insertions()
     one = memory.opened()
-    for number in range(100):
-        memory.sent(one, b"INSERT INTO t VALUES (%d, 'x')" % number, float(number))
-    assert [each.text for each in memory.recent([b"(7, "])][-1] == b"INSERT INTO t VALUES (7, 'x')"
-    assert len(list(memory.recent([b"(7, "]))) == 33
+    for number in range(NEWEST + 2):
+        memory.sent(one, b"INSERT INTO t VALUES (%d, 'Alice')" % number, float(number), values)
+
+    def found(entry: str) -> list[float]:
+        return [each.sent.at for each in memory.recent(needle_of(entry))]
+
+    newest = [float(number) for number in reversed(range(2, NEWEST + 2))]
+    assert found("alice") == newest
+    assert found("Alice") == [*newest, 1.0, 0.0]
+    assert found("1-Alice") == [*newest, 1.0]
+    assert found("bob") == []
 
 
-def test_what_failed_makes_room_at_once() -> None:
+def test_numbers_are_found_in_parameters() -> None:
     memory = Insertions()
     one = memory.opened()
-    memory.sent(one, TEXT, 1.0)
+    for number in (65, 66, 1 << 40):
+        memory.sent(one, TEXT, 1.0, b"\0" + number.to_bytes(8, "little"))
+    assert [each.parameters[1] for each in memory.recent(needle_of("65"))] == [65]
+    assert [each.parameters[6] for each in memory.recent(needle_of(str(1 << 40)))] == [1]
+
+
+@pytest.mark.parametrize("values", [b"", b"\0\x01x"])
+def test_what_failed_makes_room_at_once(values: bytes) -> None:
+    memory = Insertions()
+    one = memory.opened()
+    memory.sent(one, TEXT, 1.0, values)
     for number in range(2 * RECENT):
         text = b"INSERT %d" % number
-        memory.sent(one, text, 2.0)
-        memory.failed(attempt(one, 2.0, text))
-    assert [each.text for each in memory.recent([b"a@x"])] == [TEXT]
+        memory.sent(one, text, 2.0, values)
+        memory.failed(attempt(one, 2.0, text, values))
+    assert [each.text for each in memory.recent(needle_of("a@x"))] == [TEXT]
 
 
 def test_a_sessions_end_is_known() -> None:
@@ -90,7 +109,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = [number for number in range(3 * FINGERPRINTS) if memory.same(attempt(one, 2.0, b"INSERT %d" % number))]
     assert FINGERPRINTS <= len(kept) <= 2 * FINGERPRINTS
     assert kept[-1] == 3 * FINGERPRINTS - 1
-    assert len(list(memory.recent([b"INSERT"]))) == RECENT
+    assert len(list(memory.recent(needle_of("INSERT")))) == RECENT
 
 
 def test_what_is_too_long_is_not_remembered() -> None:

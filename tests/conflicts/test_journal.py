@@ -1,7 +1,8 @@
 import tracemalloc
 
 from proxy.conflicts.conflict import Cause, Outcome
-from proxy.conflicts.journal import MOST_TOLD, TOLD_SOON, Journal, KeyName, Outbox
+from proxy.conflicts.journal import MOST_TOLD, TOLD_SOON, Journal, Outbox
+from proxy.conflicts.labels import KeyName
 from tests.conflicts.conflicts import conflict
 
 NAME = KeyName("shop", "users", "ux_email")
@@ -19,7 +20,7 @@ def test_conflicts_are_kept_the_newest_first() -> None:
 def test_what_a_keys_conflicts_come_to() -> None:
     journal = Journal()
     journal.add(conflict(cause=Cause.RETRY, columns=("email",), sample="INSERT ?", at=100.0), "one")
-    journal.add(conflict(outcome=Outcome.KEPT, rule="r", count=3, at=200.0, schema="shop"), "two")
+    journal.add(conflict(outcome=Outcome.KEPT, rule="r", rows=3, at=200.0, schema="shop"), "two")
     (stats,) = journal.ranked()
     assert (stats.name, stats.count, stats.first, stats.last) == (NAME, 4, 100.0, 200.0)
     assert stats.outcomes == {Outcome.RETURNED: 1, Outcome.KEPT: 3}
@@ -35,7 +36,7 @@ def test_what_a_keys_conflicts_come_to() -> None:
 def test_keys_are_ranked() -> None:
     journal = Journal()
     for key, count in (("a", 1), ("b", 3), ("c", 1)):
-        journal.add(conflict(key=key, count=count), None)
+        journal.add(conflict(key=key, rows=count), None)
     assert [stats.name.key for stats in journal.ranked()] == ["b", "a", "c"]
     assert [stats.name.key for stats in journal.ranked(1)] == ["b"]
 
@@ -50,7 +51,7 @@ def test_a_name_tells_only_what_is_known() -> None:
 def test_the_key_at_rest_for_longest_is_given_up_and_its_counts_are_not() -> None:
     journal = Journal(max_keys=2)
     for key in ("a", "b", "a", "c"):
-        journal.add(conflict(key=key, count=2), None)
+        journal.add(conflict(key=key, rows=2), None)
     assert [stats.name.key for stats in journal.ranked()] == ["a", "c"]
     assert journal.key(KeyName("shop", "users", "b").id) is None
     assert journal.others is not None

@@ -1,8 +1,10 @@
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from proxy.conflicts.mentions import mentions, mentions_table, offers
+from proxy.conflicts.mentions import mentions, mentions_table, needle_of, offers
 from proxy.conflicts.offered import read_offered
 
 
@@ -60,3 +62,20 @@ def test_what_an_insert_offers_in_the_keys_columns() -> None:
     assert not offers(offered, b"", (), "3"), "a short number is in many statements"
     assert offers(offered, b"", (), "alice@x")
     assert offers(offered, b"\0", ("c",), "3"), "parameters are not looked into"
+
+
+PIECES = st.sampled_from(["a", "B", "7", "123456", "4294967296", "-", "'", ".", "...", "é", "@", "\x00", "x" * 58, " "])
+
+
+@given(st.lists(PIECES, max_size=6).map("".join), st.lists(PIECES, max_size=3).map("".join), st.booleans())
+def test_what_mentions_an_entry_holds_its_needle(entry: str, around: str, quoted: bool) -> None:
+    needle = needle_of(entry)
+    text = (around + " " + (entry.replace("'", "''") if quoted else entry) + " " + around).upper().encode()
+    if mentions(text, b"", entry):
+        assert needle.is_in((b"", text))
+    integers = b"".join(
+        struct.pack("<Q", int(part)) for part in entry.split("-") if part.isdecimal() and len(part) < 19
+    )
+    for parameters in (integers, bytes((len(entry.encode()) % 250,)) + text.strip()):
+        if mentions(b"", parameters, entry):
+            assert needle.is_in_parameters((b"", parameters))

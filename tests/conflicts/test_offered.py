@@ -1,6 +1,6 @@
 import pytest
 
-from proxy.conflicts.offered import LOOK, MAX_ROWS, NOTHING, entry_of, find_columns, read_offered, same_value
+from proxy.conflicts.offered import LOOK, MAX_ROWS, NOTHING, Printed, entry_of, find_columns, read_offered
 
 
 def texts(statement: str) -> list[list[str | None]]:
@@ -51,7 +51,7 @@ def test_a_text_that_ends_too_soon_is_not_whole() -> None:
     ],
 )  # fmt: skip
 def test_values_and_entries(value: str, entry: str, same: bool) -> None:
-    assert same_value(value, entry) is same
+    assert Printed(entry).shows(value) is same
 
 
 @pytest.mark.parametrize(

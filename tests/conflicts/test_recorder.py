@@ -44,7 +44,7 @@ def test_a_conflict_is_counted_with_its_cause() -> None:
 
 def test_the_rows_of_one_statement_are_one_line_and_counted_each() -> None:
     counters, log = Counters(), Lines()
-    recorder(log, counters=counters).record(conflict(count=3))
+    recorder(log, counters=counters).record(conflict(rows=3))
     assert counters.conflicts == {conflict_labels(conflict()): 3}
     assert counters.causes == {cause_labels(conflict_labels(conflict()), Cause.UNKNOWN): 3}
     assert [fields["count"] for _, fields in log.lines] == [3]
@@ -128,7 +128,7 @@ def test_what_the_session_saw_tells_the_cause_and_the_shape() -> None:
     for _ in range(2):
         clock.now += 1
         one.insertions.sent(session, text, clock.now)
-    one.record(conflict(attempt=Attempt(session, text, started=clock.now)))
+    one.record(conflict(), Attempt(session, text, started=clock.now))
     (record,) = one.journal.records()
     assert (record.cause, record.columns) == (Cause.RETRY, ("email",))
     assert record.sample == "INSERT INTO users (email, n) VALUES (?, ?)"
@@ -138,5 +138,5 @@ def test_what_the_session_saw_tells_the_cause_and_the_shape() -> None:
 
 def test_facts_tell_the_columns() -> None:
     known = Recorder(Counters(), Lines(), False, 1, Clock(), facts=lambda *name: KeyFacts(("a", "b"), None, ()))
-    known.record(conflict(attempt=Attempt(1, b"INSERT INTO users VALUES (1)")))
+    known.record(conflict(), Attempt(1, b"INSERT INTO users VALUES (1)"))
     assert next(known.journal.records()).columns == ("a", "b")

@@ -56,7 +56,7 @@ def recorded(*texts: str, max_series: int = 1000) -> Counters:
     counters = Counters(max_series)
     recorder = Recorder(counters, Log(), False, 1000, Clock())
     for number, text in enumerate(texts):
-        recorder.record(conflict(attempt=Attempt(1, text.encode()), at=float(number), key=f"k{number % 5}"))
+        recorder.record(conflict(at=float(number), key=f"k{number % 5}"), Attempt(1, text.encode()))
     return counters
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy.config import BackendTlsMode, ClientTlsMode, Limits
+from proxy.conflicts.attempt import Attempt
 from proxy.conflicts.conflict import Conflict
 from proxy.conflicts.counters import Counters
 from proxy.conflicts.recorder import Recorder
@@ -168,8 +169,8 @@ class KeepingRecorder(Recorder):
         super().__init__(counters, Log(), show_values=True, conflicts_per_second=1000, clock=clock)
         self.conflicts: list[Conflict] = []
 
-    def record(self, conflict: Conflict) -> None:
-        super().record(conflict)
+    def record(self, conflict: Conflict, attempt: Attempt | None = None) -> None:
+        super().record(conflict, attempt)
         self.conflicts.append(conflict)
 
 
@@ -195,7 +196,7 @@ class Talk:
     @property
     def outcomes(self) -> list[tuple[str, int]]:
         """What became of the conflicts, and of how many each."""
-        return [(conflict.outcome.value, conflict.count) for conflict in self.conflicts]
+        return [(conflict.outcome.value, conflict.rows) for conflict in self.conflicts]
 
     @property
     def rewrites(self) -> dict[str, int]:
