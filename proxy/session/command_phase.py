@@ -16,6 +16,9 @@ What is plain takes the `FastLane`, all else this way::
                what it gets     routes them ◄── ReplyStream ◄───────────────────────── backend
                                                 cuts packets
 
+This way is laid when something takes it for the first time: connections that ask only what is plain and leave do
+without it.
+
 Between the two readers is `InFlight`, with the commands whose replies are due. Both tell those who keep what a command
 may change (`PreparedStatements`; `Effects` on variables and tables; `Account`), and the `Trail` keeps what was sent.
 
@@ -25,6 +28,7 @@ client sends behind it waits until its own reply has. So a second statement is n
 
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from proxy.session.account import Account
 from proxy.session.client_stream import ClientStream
@@ -54,6 +58,8 @@ from proxy.wire import commands
 from proxy.wire.framing import HEADER, MAX_PAYLOAD, frame
 from proxy.wire.replies import ReplyTracker
 
+_QUIT: Final = frame(bytes((commands.QUIT,)), 0)
+
 
 class CommandPhase:
     """The conversation after the login: puts its parts together, and speaks for them.
@@ -71,15 +77,20 @@ class CommandPhase:
 
     __slots__ = (
         "_account",
+        "_agreed",
         "_flight",
         "_from_backend",
         "_from_client",
+        "_laid",
+        "_left",
         "_query_attributes",
         "_reader",
+        "_recent",
         "_relay",
         "_reporter",
         "_runner",
         "_selection",
+        "_settings",
         "_tracker",
         "_trail",
         "_wires",
@@ -88,26 +99,36 @@ class CommandPhase:
     )
 
     def __init__(self, wires: Wires, settings: SessionSettings, agreed: Agreed, relay: Callable[[], None]) -> None:
-        login, capabilities = agreed.login, agreed.login.capabilities
-        dialect = Dialect.parse(agreed.greeting.version)
-        attributes = bool(capabilities & cap.QUERY_ATTRIBUTES)
-        longest = min(settings.limits.statement, MAX_PAYLOAD - 1)
-        recent: deque[bytes] = deque(maxlen=RECENT)
+        capabilities = agreed.login.capabilities
         self._wires = wires
+        self._settings = settings
+        self._agreed = agreed
         self._relay = relay
-        self._query_attributes = attributes
+        self._query_attributes = bool(capabilities & cap.QUERY_ATTRIBUTES)
+        self._recent: deque[bytes] = deque(maxlen=RECENT)
+        self._laid = False  # the general path
+        self._left = False  # the client has taken leave, and did without it
         self.lost = ""
         self.lane = lane = FastLane(
             self,
             settings.counters,
             settings.clock,
-            starts=plain_starts(dialect.mariadb),
-            attributes=attributes,
+            starts=plain_starts(Dialect.parse(agreed.greeting.version).mariadb),
+            attributes=self._query_attributes,
             deprecate_eof=bool(capabilities & cap.DEPRECATE_EOF),
-            keep=recent.append,
+            keep=self._recent.append,
         )
         lane.several = bool(capabilities & cap.MULTI_STATEMENTS)
         lane.status = agreed.status
+
+    def _lay(self) -> None:
+        """Put the general path together."""
+        self._laid = True
+        wires, settings, agreed, lane = self._wires, self._settings, self._agreed, self.lane
+        attributes = self._query_attributes
+        login, capabilities = agreed.login, agreed.login.capabilities
+        dialect = Dialect.parse(agreed.greeting.version)
+        longest = min(settings.limits.statement, MAX_PAYLOAD - 1)
         self._tracker = tracker = ReplyTracker(capabilities, login.mariadb_capabilities)
         tracker.status = agreed.status
         gate = ReplyGate(wires.to_client, settings.limits.write_buffer)
@@ -120,7 +141,7 @@ class CommandPhase:
         contents = Contents(statements, variables, query_attributes=attributes)
         effects = Effects(contents, variables, settings.tables, mariadb=dialect.mariadb)
         self._trail = trail = Trail(
-            settings.recorder.insertions, contents, flight.commands, recent, query_attributes=attributes
+            settings.recorder.insertions, contents, flight.commands, self._recent, query_attributes=attributes
         )
         who = Who(agreed.greeting.thread_id, login.user, settings.client_address)
         self._reporter = reporter = Reporter(settings, who, trail, mariadb=dialect.mariadb)
@@ -185,7 +206,7 @@ class CommandPhase:
     @property
     def idle(self) -> bool:
         """Whether no reply is due and nothing of the client's waits."""
-        return not self._flight.commands and not self.lane.command and self._from_client.empty
+        return not self.lane.command and (not self._laid or (not self._flight.commands and self._from_client.empty))
 
     @property
     def at_rest(self) -> bool:
@@ -195,28 +216,30 @@ class CommandPhase:
     @property
     def answered(self) -> bool:
         """Whether the backend waits for the client: for a command, a file, or the next step of a login."""
+        if not self._laid:
+            return not self.lane.command
         flight = self._flight
         return not (flight.commands or self.lane.command) or flight.infile or self._account.relay is not None
 
     @property
     def commands(self) -> int:
         """How many commands the client has sent."""
-        return self._reader.count + self.lane.count
+        return self.lane.count + self._left + (self._reader.count if self._laid else 0)
 
     @property
     def conflicts(self) -> int:
         """How many of them, and of their rows, met a conflict."""
-        return self._reporter.count
+        return self._reporter.count if self._laid else 0
 
     @property
     def user(self) -> str:
         """Who is logged in."""
-        return self._account.login.user
+        return self._account.login.user if self._laid else self._agreed.login.user
 
     @property
     def quitting(self) -> bool:
         """Whether the client has sent COM_QUIT."""
-        return self._reader.quitting
+        return self._left or (self._laid and self._reader.quitting)
 
     def client_data(self, data: bytes) -> None:
         """Take bytes that the client sent.
@@ -224,6 +247,11 @@ class CommandPhase:
         Raises:
             ProtocolError: they are not of the protocol.
         """
+        if not self._laid:
+            if data == _QUIT and not self.lane.command:
+                self._leave(data)
+                return
+            self._lay()
         self._leave_lane()
         self._from_client.data(data)
         if self._from_client.waiting:
@@ -235,6 +263,8 @@ class CommandPhase:
         Raises:
             ProtocolError: they are not of the protocol.
         """
+        if not self._laid:
+            self._lay()
         self._leave_lane()
         self._from_backend.data(data)
         if not self._from_backend.empty:
@@ -248,23 +278,28 @@ class CommandPhase:
 
     def quit(self) -> None:
         """Take leave of the backend in the client's place; else it would count an aborted connection."""
-        self._wires.to_backend(frame(bytes((commands.QUIT,)), 0))
+        self._wires.to_backend(_QUIT)
 
     def client_ended(self) -> None:
         """Pass on what was kept of a packet that will never be whole: the server minds where it broke off."""
-        self._from_client.relay()
+        if self._laid:
+            self._from_client.relay()
 
     def backend_ended(self) -> None:
         """Pass on what has come of a packet that will never be whole."""
-        self._from_backend.end()
+        if self._laid:
+            self._from_backend.end()
 
     def end(self) -> None:
         """Do nothing any more, whatever is still called back."""
-        self._runner.end()
-        self._trail.end()
+        if self._laid:
+            self._runner.end()
+            self._trail.end()
 
     def tell_insert(self, data: bytes, at: float) -> bool:
         """Tell of an INSERT, a chunk that is one whole command, that goes as it is; False: it must be read first."""
+        if not self._laid:
+            self._lay()
         if data[HEADER] == commands.QUERY:
             begins = HEADER + (3 if self._query_attributes else 1)
             if not self._selection.goes_as_it_is(data, begins):
@@ -274,6 +309,12 @@ class CommandPhase:
             found = self.lane.inserts[data[HEADER + 1 : HEADER + 5]]
             self._trail.executed(found, data, at)
         return True
+
+    def _leave(self, data: bytes) -> None:
+        """Pass on the COM_QUIT of a client that has asked nothing but what is plain."""
+        self._left = True
+        self._settings.counters.commands[commands.QUIT] += 1
+        self._wires.to_backend(data)
 
     def _leave_lane(self) -> None:
         """Go on with what the fast lane has begun."""

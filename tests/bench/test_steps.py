@@ -13,6 +13,7 @@ import pytest
 
 from proxy.rules.match import RuleSet
 from proxy.rules.model import load_rules
+from proxy.session import Session
 from proxy.wire import commands
 from tests.bench.rules import rules
 from tests.bench.steps import Cost, cost, kept, logged_in, shared
@@ -20,7 +21,8 @@ from tests.session.packets import command, duplicate, ok, query, result
 from tests.wire.packets import DEFINITION, eof, packets
 
 ALLOWANCE = 1.0 if sys.version_info[:2] == (3, 11) else 1.3
-KEPT_PER_SESSION = 6600
+KEPT_UNUSED = 3600
+KEPT_USED = 6750
 TEXT = "0123456789" * 6
 ROW = result((TEXT.encode(),))
 PREPARED = packets(b"\0\1\0\0\0\1\0\1\0\0\0\0", DEFINITION, eof(), DEFINITION, eof())
@@ -98,7 +100,15 @@ def test_looking_for_garbage_is_not_counted(thousand: RuleSet) -> None:
 
 def test_idle_sessions_keep_little(thousand: RuleSet) -> None:
     settings = shared(thousand)
-    assert kept(lambda: logged_in(settings)) <= KEPT_PER_SESSION
+
+    def used() -> Session:
+        session = logged_in(settings)
+        session.client_data(command(commands.PING))
+        session.backend_data(ok())
+        return session
+
+    assert kept(lambda: logged_in(settings)) <= KEPT_UNUSED
+    assert kept(used) <= KEPT_USED
 
 
 def _cost_of(exchange: Exchange, in_force: RuleSet) -> Cost:

@@ -400,6 +400,56 @@ def test_commands_are_counted(delivery: Delivery) -> None:
         assert talk.counters.sessions_total == {"quit": 1}
 
 
+@cut_everywhere
+def test_who_leaves_at_once_is_counted_as_any_other(delivery: Delivery) -> None:
+    with logged_in(delivery) as talk:
+        client, backend = talk
+        assert talk.session.at_rest
+        client >> command(commands.QUIT)
+        backend << command(commands.QUIT)
+        assert talk.counters.commands[commands.QUIT] == 1
+        account = talk.session.account()
+        assert (account["user"], account["commands"], account["conflicts"]) == ("app_rw", 1, 0)
+        talk.session.backend_lost()
+        assert talk.session.result == "quit"
+
+
+@cut_everywhere
+def test_leave_is_taken_in_the_middle_of_a_reply(delivery: Delivery) -> None:
+    select = query("SELECT 1 FROM t")
+    with logged_in(delivery) as talk:
+        client, backend = talk
+        client >> select
+        client >> command(commands.QUIT)
+        backend << select + command(commands.QUIT)
+        assert not talk.session.answered
+        backend >> ok()
+        client << ok()
+        assert talk.session.answered
+        assert talk.session.account()["commands"] == 2
+        talk.session.backend_lost()
+        assert talk.session.result == "quit"
+
+
+def test_what_comes_behind_a_leave_is_passed_on() -> None:
+    with logged_in(Delivery()) as talk:
+        client, backend = talk
+        client >> command(commands.QUIT)
+        client >> query(INSERT)
+        backend << command(commands.QUIT) + query(INSERT)
+        assert talk.session.account()["commands"] == 2
+
+
+def test_the_server_s_own_word_is_passed_on_to_who_asked_nothing() -> None:
+    with logged_in(Delivery()) as talk:
+        _, backend = talk
+        ended = error(4031, "The client was disconnected by the server because of inactivity.", sequence=0)
+        backend >> ended
+        talk.client << ended
+        talk.session.backend_lost()
+        assert talk.session.result == "backend_closed"
+
+
 def test_what_cannot_be_followed_is_passed_on_unseen() -> None:
     with logged_in(Delivery()) as talk:
         client, backend = talk

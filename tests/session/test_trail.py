@@ -191,6 +191,7 @@ def test_only_the_beginning_of_a_large_one_is_here() -> None:
 
 def test_an_end_is_told() -> None:
     with logged_in(Delivery()) as talk:
+        passes(talk, query(INSERT), ok(1))
         assert talk.recorder.insertions.is_alive(1)
         talk.session.client_lost()
     assert not talk.recorder.insertions.is_alive(1)
