@@ -52,14 +52,14 @@ class Needle(NamedTuple):
 
 def needle_of(entry: str) -> Needle:
     """Give what to look for where an entry may be mentioned."""
-    longest = sorted(entry.split("-"), key=len, reverse=True)[:MOST_PARTS]
-    parts = tuple([part.encode("utf-8", "surrogateescape") for part in longest if part]) or (b"",)
+    raw = entry.encode("utf-8", "surrogateescape")
+    parts = tuple(sorted(raw.split(b"-"), key=len, reverse=True)[:MOST_PARTS])
     # a text may hold a quote twice, and nothing of the dots behind an entry that was cut
     piece = max(_UNSURE.split(parts[0]), key=len).lower()
     # an entry that was cut may go on, and one that is all marks has no word
     words = piece.translate(_WORDS).strip()
     word = b" %b " % words if words else b""
-    if len(entry.encode("utf-8", "surrogateescape")) >= CUT_AT:
+    if len(raw) >= CUT_AT:
         word = word[:-1]
     number = _integer(int(piece)).lower() if piece.isdigit() and len(piece) <= DIGITS else piece
     return Needle(word, piece, number, parts)

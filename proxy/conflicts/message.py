@@ -6,8 +6,7 @@ a value that imitates the text around it deceives nobody. A text that fits no te
 """
 
 import functools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from proxy.conflicts import templates
@@ -81,17 +80,11 @@ class Duplicate(NamedTuple):
 NOTHING = Duplicate(None, None, UNKNOWN)
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """The fields of a kind of text in their order, and the text in every language."""
 
     fields: tuple[str, ...]
     texts: tuple[str, ...]
-
-    @property
-    def names_before(self) -> int:
-        """How many names stand before the value."""
-        return self.fields.index("entry") if "entry" in self.fields else 0
 
 
 _WITH_KEY = (
@@ -127,12 +120,11 @@ def parse(errno: int, message: bytes, mariadb: bool, expected_table: str | None 
     fields = _fields(errno, message) if len(message) <= MAX_TEXT else None
     if fields is None:
         return NOTHING
-    text = {name: field.decode("utf-8", "backslashreplace") for name, field in fields.items()}
-    table, key = text.get("table"), text.get("key", UNKNOWN)
+    table, key = fields.get("table"), fields.get("key", UNKNOWN)
     if not mariadb and errno in _KEYS_WITH_TABLE:
         table, key = split_key(key, expected_table)
     # "*UNKNOWN*" is MySQL's word for a key that the storage engine did not tell (print_keydup_error).
-    return Duplicate(text.get("entry"), table or None, UNKNOWN if key in ("", "*UNKNOWN*") else key)
+    return Duplicate(fields.get("entry"), table or None, UNKNOWN if key in ("", "*UNKNOWN*") else key)
 
 
 def split_key(key: str, expected_table: str | None) -> tuple[str | None, str]:
@@ -155,20 +147,41 @@ def split_key(key: str, expected_table: str | None) -> tuple[str | None, str]:
 
 def warm_up() -> None:
     """Make the templates of the usual error, some 50 ms in all, before a session has to wait for them."""
-    _splitters(ER_DUP_ENTRY)
+    _templates(ER_DUP_ENTRY)
+
+
+class _Template(NamedTuple):
+    """A text in one language and charset.
+
+    start, end: what stands before and behind all fields. before, behind: what stands between them, as it is looked for
+    from the left up to the value, and then from the right. fields: in the order in which they are found so.
+    """
+
+    start: bytes
+    end: bytes
+    before: tuple[bytes, ...]
+    behind: tuple[bytes, ...]
+    fields: tuple[str, ...]
 
 
 @functools.cache
-def _splitters(errno: int) -> tuple[tuple[Layout, tuple[bytes, ...]], ...]:
-    """Return every template of an error in every charset, as the texts between its fields, without repetitions."""
+def _templates(errno: int) -> tuple[_Template, ...]:
+    """Return every template of an error in every charset, without repetitions."""
     return tuple(dict.fromkeys(_encoded(errno)))
 
 
-def _encoded(errno: int) -> Iterator[tuple[Layout, tuple[bytes, ...]]]:
+def _encoded(errno: int) -> Iterator[_Template]:
     for charset, escape in (*((charset, ESCAPE) for charset in CHARSETS), ("shift_jis", SJIS_ESCAPE)):
         for layout in _LAYOUTS[errno]:
             for text in layout.texts:
-                yield layout, tuple(_escaped(part, charset, escape) for part in text.split("%s"))
+                yield _template(layout.fields, [_escaped(part, charset, escape) for part in text.split("%s")])
+
+
+def _template(fields: tuple[str, ...], parts: Sequence[bytes]) -> _Template:
+    start, *between, end = parts
+    value = fields.index("entry") if "entry" in fields else 0
+    found = (*fields[:value], *reversed(fields[value + 1 :]), fields[value])
+    return _Template(start, end, tuple(between[:value]), tuple(reversed(between[value:])), found)
 
 
 def _escaped(text: str, charset: str, escape: bytes) -> bytes:
@@ -176,26 +189,29 @@ def _escaped(text: str, charset: str, escape: bytes) -> bytes:
     return b"".join(char.encode(charset, "ignore") or escape + b"%04X" % ord(char) for char in text)
 
 
-def _fields(errno: int, message: bytes) -> dict[str, bytes] | None:
-    for layout, parts in _splitters(errno):
-        if message.startswith(parts[0]) and message.endswith(parts[-1]):
-            fields = _split(message[len(parts[0]) : len(message) - len(parts[-1])], parts[1:-1], layout.names_before)
-            if fields is not None:
-                return dict(zip(layout.fields, fields, strict=True))
+def _fields(errno: int, message: bytes) -> dict[str, str] | None:
+    for template in _templates(errno):
+        if message.startswith(template.start) and message.endswith(template.end):
+            found = _split(message[len(template.start) : len(message) - len(template.end)], template)
+            if found is not None:
+                return dict(
+                    zip(template.fields, [field.decode("utf-8", "backslashreplace") for field in found], strict=True)
+                )
     return None
 
 
-def _split(body: bytes, separators: tuple[bytes, ...], names_before: int) -> list[bytes] | None:
-    """Split at the separators: the first so many from the left, the others from the right; None if one is missing."""
-    before, after = [], []
-    for separator in separators[:names_before]:
-        field, found, body = body.partition(separator)
-        if not found:
+def _split(body: bytes, template: _Template) -> list[bytes] | None:
+    """Give the fields in the order of the template's; None if something that stands between them is missing."""
+    found = []
+    for separator in template.before:
+        field, mark, body = body.partition(separator)
+        if not mark:
             return None
-        before.append(field)
-    for separator in reversed(separators[names_before:]):
-        body, found, field = body.rpartition(separator)
-        if not found:
+        found.append(field)
+    for separator in template.behind:
+        body, mark, field = body.rpartition(separator)
+        if not mark:
             return None
-        after.append(field)
-    return [*before, body, *reversed(after)]
+        found.append(field)
+    found.append(body)
+    return found
