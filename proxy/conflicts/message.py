@@ -135,13 +135,13 @@ def split_key(key: str, expected_table: str | None) -> tuple[str | None, str]:
     """
     if expected_table is not None:
         expected = printable(expected_table)
-        table, dot, rest = key[: len(expected)], key[len(expected) : len(expected) + 1], key[len(expected) + 1 :]
-        if dot == "." and table.lower() == expected.lower():
-            return table, rest
+        end = len(expected)
+        if key[end : end + 1] == "." and key[:end].lower() == expected.lower():
+            return key[:end], key[end + 1 :]
     if key.endswith(".PRIMARY"):
         table, _, key = key.rpartition(".")
         return table or None, key
-    table, dot, rest = key.partition(".")
+    table, _, rest = key.partition(".")
     return (table, rest) if table and rest else (None, key)
 
 

@@ -22,23 +22,25 @@ MAX_COLUMNS: Final = 64
 
 LEXING: Final = Lexing(ansi_quotes=False, no_backslash_escapes=False, charset_safe=True)
 """How statements are taken to be read."""
-_LITERAL = (
-    rb"(?P<string>(?:[NXB](?=')|_[0-9A-Z]++[\t-\r\x20]*+(?=['\"]))?+"
-    rb"(?:'(?:[^'\\]++|\\.|'')*+'|\"(?:[^\"\\]++|\\.|\"\")*+\"))"
-    rb"|(?P<number>[+\-]?[0-9]++(?:\.[0-9]*+)?+(?:E[+\-]?[0-9]++)?+(?![0-9A-Z_$.]))"
-    rb"|(?P<generated>NULL(?![0-9A-Z_$])|DEFAULT(?![0-9A-Z_$(]))"
+_SPACE = rb"[\t-\r\x20]"
+_WORD_END = rb"(?![0-9A-Za-z_$])"
+_STRING = (
+    rb"(?P<introducer>[NXBnxb](?=')|_[0-9A-Za-z]++" + _SPACE + rb"*+(?=['\"]))?+"
+    rb"(?:'(?P<single>(?:[^'\\]++|\\.|'')*+)'|\"(?P<double>(?:[^\"\\]++|\\.|\"\")*+)\")"
+)
+_LITERAL = _STRING + (
+    rb"|(?P<number>[+\-]?[0-9]++(?:\.[0-9]*+)?+(?:[eE][+\-]?[0-9]++)?+(?![0-9A-Za-z_$.]))"
+    rb"|(?P<generated>(?=[NDnd])(?:(?i:NULL)" + _WORD_END + rb"|(?i:DEFAULT)" + _WORD_END + rb"(?!\()))"
 )
 _COMMENT = rb"/\*.*?\*/"
 _TOKEN = re.compile(
-    rb"[\t-\r\x20]*+(?:" + _LITERAL + rb"|(?P<mark>[(),=?])|(?P<comment>" + _COMMENT + rb")"
-    rb"|(?P<other>`(?:[^`]++|``)++`|[0-9A-Z_$@.\x80-\xff]++|[^'\"`]))",
-    re.IGNORECASE | re.DOTALL,
+    _SPACE + rb"*+(?:" + _LITERAL + rb"|(?P<mark>[(),=?])|(?P<comment>" + _COMMENT + rb")"
+    rb"|(?P<other>`(?:[^`]++|``)++`|[0-9A-Za-z_$@.\x80-\xff]++|[^'\"`]))",
+    re.DOTALL,
 )
-_GAP = rb"(?:[\t-\r\x20]++|" + _COMMENT + rb")*+"
+_GAP = rb"(?:" + _SPACE + rb"++|" + _COMMENT + rb")*+"
 # A value that is one token, and the mark that ends it.
-_VALUE = re.compile(
-    _GAP + rb"(?:" + _LITERAL + rb"|(?P<parameter>\?))" + _GAP + rb"(?P<mark>[,)]|\Z)", re.IGNORECASE | re.DOTALL
-)
+_VALUE = re.compile(_GAP + rb"(?:" + _LITERAL + rb"|\?)" + _GAP + rb"(?P<mark>[,)]|\Z)", re.DOTALL)
 _ESCAPES: Final = {b"0": b"\0", b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"Z": b"\x1a"}
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 
@@ -146,11 +148,13 @@ class _Reader:
         if found is None:
             return self._expression()
         self.at = found.end()
-        string, number, generated, _, self.mark = found.groups()
-        if string is not None:
-            return _string(string)
+        introducer, single, double, number, generated, self.mark = found.groups()
         if number is not None:
             return Value(number.decode(), number == b"0")
+        if single is not None:
+            return _string(introducer, single, b"'")
+        if double is not None:
+            return _string(introducer, double, b'"')
         return _PARAMETER if generated is None else _GENERATED
 
     def _expression(self) -> Value | None:
@@ -167,12 +171,10 @@ class _Reader:
         return None if empty or depth else _EXPRESSION
 
 
-def _string(written: bytes) -> Value:
-    quote = written[-1:]
-    introducer, _, rest = written.partition(quote)
-    if introducer[:1].upper() in (b"X", b"B"):
+def _string(introducer: bytes | None, body: bytes, quote: bytes) -> Value:
+    if introducer is not None and introducer[:1] in b"XxBb":
         return _EXPRESSION
-    body = rest[:-1].replace(quote + quote, quote)
+    body = body.replace(quote + quote, quote)
     if b"\\" in body:
         body = _ESCAPE.sub(lambda found: _ESCAPES.get(found[1], found[1]), body)
     return Value(body.decode("utf-8", "backslashreplace"))
@@ -285,12 +287,13 @@ def find_columns(offered: Offered, entry: str) -> tuple[str, ...]:
     for row in offered.rows:
         if len(row) != len(columns):
             return ()
-        written = [(name, value.text) for name, value in zip(columns, row, strict=True) if value.text is not None]
-        alone = [name for name, text in written if printed.shows(text)]
+        named = zip(columns, row, strict=True)
+        alone = [name for name, value in named if value.text is not None and printed.shows(value.text)]
         if alone:
             return (alone[0],) if len(alone) == 1 else ()
         if "-" in entry:
-            several = list(_joined(tuple(written), entry, _MAX_PARTS))
+            written = tuple((name, value.text) for name, value in zip(columns, row, strict=True) if value.text)
+            several = list(_joined(written, entry, _MAX_PARTS))
             if several:
                 return several[0] if len(several) == 1 else ()
     return ()
@@ -299,8 +302,6 @@ def find_columns(offered: Offered, entry: str) -> tuple[str, ...]:
 def _joined(values: tuple[tuple[str, str], ...], entry: str, parts: int) -> Iterator[tuple[str, ...]]:
     """Give the ways to write an entry as values joined by `-`."""
     for position, (name, value) in enumerate(values):
-        if not value:
-            continue
         others = values[:position] + values[position + 1 :]
         if value.casefold() == entry.casefold():
             yield (name,)

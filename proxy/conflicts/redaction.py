@@ -21,7 +21,7 @@ SHAPES: Final = 256
 _SPACE = rb"[\t-\r\x20]++"
 _NAME_BYTE = rb"[0-9A-Za-z_$\x80-\xff]"
 _COMMENT = rb"/\*(?![!+]|[Mm]!).*?\*/|/\*\+[^'\"`\\]*?\*/|(?:\#|--(?=[\x00-\x20\x7f]|\Z))[^\n]*+(?:\n|\Z)"
-_STRING = rb"(?:'(?:[^'\\]|'')*+'(?!')|\"(?:[^\"\\]|\"\")*+\"(?!\"))"
+_STRING = rb"(?:'(?:[^'\\]++|'')*+'(?!')|\"(?:[^\"\\]++|\"\")*+\"(?!\"))"
 _INTRODUCER = rb"(?:[NXBnxb]|_[0-9A-Za-z]++[\t-\r\x20]*+)"
 _NUMBER = rb"[0-9][0-9A-Za-z_$.]*+|\.[0-9]++[0-9A-Za-z_]*+"
 _CONSTANT = rb"(?=[NTFntf])(?i:NULL|TRUE|FALSE)(?!" + _NAME_BYTE + rb")"

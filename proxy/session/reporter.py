@@ -1,6 +1,5 @@
 """Conflicts, as they are made known: what each was, and what became of it."""
 
-from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from proxy.conflicts.conflict import Conflict, Outcome
@@ -136,30 +135,22 @@ class Reporter:
         """Record what a second statement made of the conflict, and of those of the same statement behind it."""
         latency = self._settings.clock() - conflicted.at
         self._settings.counters.resolution_durations.observe(latency)
-        record = self._recording(conflicted, made, statement, latency)
-        if tally is None:
-            record(Outcome.UNKNOWN, 1)
-        elif not tally.updated and not tally.kept:
-            record(Outcome.INSERTED, 1)
-        else:
-            record(_OUTCOME_OF_UPDATED.get(made.rule.action, Outcome.UPDATED), tally.updated)
-            record(Outcome.KEPT, tally.kept)
+        outcomes = [(Outcome.UNKNOWN, 1)] if tally is None else _outcomes(made, tally) or [(Outcome.INSERTED, 1)]
+        for outcome, count in outcomes:
+            self.record(conflicted, outcome, made.rule, statement.head, statement.schema, latency=latency, count=count)
 
     def prevented(self, command: Command, statement: Statement, made: Plan, tally: Tally) -> None:
         """Record the conflicts that a rewritten statement did not run into."""
+        outcomes = _outcomes(made, tally)
+        if not outcomes:
+            return
         key = made.rule.keys[0] if len(made.rule.keys) == 1 else UNKNOWN
         conflicted = self._untold(command, Duplicate(None, statement.head.table, key))
-        record = self._recording(conflicted, made, statement, None)
-        record(_OUTCOME_OF_UPDATED.get(made.rule.action, Outcome.UPDATED), tally.updated)
-        record(Outcome.KEPT, tally.kept)
+        for outcome, count in outcomes:
+            self.record(conflicted, outcome, made.rule, statement.head, statement.schema, count=count)
 
-    def _recording(
-        self, conflicted: Conflicted, made: Plan, statement: Statement, latency: float | None
-    ) -> Callable[[Outcome, int], None]:
-        def record(outcome: Outcome, count: int) -> None:
-            if count:
-                self.record(
-                    conflicted, outcome, made.rule, statement.head, statement.schema, latency=latency, count=count
-                )
 
-        return record
+def _outcomes(made: Plan, tally: Tally) -> list[tuple[Outcome, int]]:
+    """Say what a rule's statement has made of how many conflicts."""
+    updated = _OUTCOME_OF_UPDATED.get(made.rule.action, Outcome.UPDATED)
+    return [found for found in ((updated, tally.updated), (Outcome.KEPT, tally.kept)) if found[1]]
