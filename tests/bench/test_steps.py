@@ -51,14 +51,14 @@ EXCHANGES = [
     Exchange("insert", insert("plain"), (ok(1, 5),), Cost(675, 39)),
     Exchange("insert, id by the server", insert("plain"), (ok(1, 70_000),), Cost(735, 43)),
     Exchange("insert, when: conflict", insert("update_conflict"), (ok(1, 5),), Cost(680, 40)),
-    Exchange("insert, when: always", insert("update_always"), (ok(1, 5),), Cost(4330, 287)),
+    Exchange("insert, when: always", insert("update_always"), (ok(1, 5),), Cost(3880, 273)),
     Exchange(
         "conflict",
         insert("update_conflict"),
         (duplicate("12345678", "update_conflict.ux_k"), ok(2, 5)),
-        Cost(7380, 534),
+        Cost(7270, 525),
     ),
-    Exchange("conflict, no rule", insert("plain"), (duplicate("12345678", "plain.ux_k"),), Cost(5530, 411)),
+    Exchange("conflict, no rule", insert("plain"), (duplicate("12345678", "plain.ux_k"),), Cost(5430, 404)),
 ]
 
 
