@@ -1,48 +1,78 @@
-"""The moment by which something must have happened."""
+"""The moments by which something must have happened."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable
+from time import monotonic
+
+
+class Deadlines:
+    """All deadlines of an event loop's connections, with one timer for each length of time that is given to them.
+
+    There are few lengths: they are limits. So those of one length come in the order in which they are set, and to set,
+    put off or lift one of thousands costs no timer.
+    """
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: dict[float, OrderedDict[Deadline, float]] = {}
+
+    def add(self, deadline: "Deadline", seconds: float) -> "OrderedDict[Deadline, float]":
+        """Have a deadline come after so many seconds; returns what to take it out of before."""
+        waiting = self._waiting.get(seconds)
+        if waiting is None:
+            waiting = self._waiting[seconds] = OrderedDict()
+            asyncio.get_running_loop().call_later(seconds, self._come, seconds)
+        waiting[deadline] = monotonic() + seconds
+        return waiting
+
+    def _come(self, seconds: float) -> None:
+        """Let the next deadline of this length come if it is its moment, or wait for it."""
+        loop = asyncio.get_running_loop()
+        waiting = self._waiting[seconds]
+        if not waiting:
+            del self._waiting[seconds]
+            return
+        deadline, at = next(iter(waiting.items()))
+        if at > monotonic():
+            loop.call_at(at, self._come, seconds)
+        else:
+            loop.call_soon(self._come, seconds)  # whatever comes of this one
+            del waiting[deadline]
+            deadline.come()
 
 
 class Deadline:
     """Does something at a moment, unless that is put off or lifted before; there is one at a time.
 
-    To put it off costs no new timer: the one that runs is too early then, and is set again.
-
     Args:
-        loop: whose clock counts.
+        deadlines: those of all others.
     """
 
-    __slots__ = ("_action", "_args", "_at", "_loop", "_timer")
+    __slots__ = ("_action", "_args", "_deadlines", "_waiting")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._timer: asyncio.TimerHandle | None = None
-        self._at = 0.0
-        self._action: Callable[..., object] = self.lift
+    def __init__(self, deadlines: Deadlines) -> None:
+        self._deadlines = deadlines
+        self._waiting: OrderedDict[Deadline, float] | None = None
+        self._action: Callable[..., object] | None = None
         self._args: tuple[str, ...] = ()
 
     def set(self, seconds: float, action: Callable[..., object], *args: str) -> None:
         """Do this after so many seconds, in place of what was to be done."""
-        self._at = self._loop.time() + seconds
+        if self._waiting is not None:
+            del self._waiting[self]
         self._action, self._args = action, args
-        if self._timer is None or self._at < self._timer.when():
-            self._stop()
-            self._timer = self._loop.call_at(self._at, self._due)
+        self._waiting = self._deadlines.add(self, seconds)
 
     def lift(self) -> None:
         """Do nothing."""
-        self._stop()
-        self._action, self._args = self.lift, ()
+        if self._waiting is not None:
+            del self._waiting[self]
+            self._waiting = self._action = None
 
-    def _stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _due(self) -> None:
-        timer, self._timer = self._timer, None
-        if timer is not None and self._at > timer.when():
-            self._timer = self._loop.call_at(self._at, self._due)
-        else:
-            self._action(*self._args)
+    def come(self) -> None:
+        """Do it."""
+        action, self._waiting, self._action = self._action, None, None
+        if action is not None:
+            action(*self._args)

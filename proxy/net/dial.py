@@ -1,6 +1,8 @@
 """Reaching a backend: its name looked up anew each time, every address of it tried, over TCP or a Unix socket."""
 
 import asyncio
+import errno
+import os
 import socket
 from collections.abc import Sequence
 from functools import lru_cache
@@ -11,6 +13,7 @@ from proxy.net.side import describe
 
 _UNIX_RETRY: Final = 0.01
 """Seconds until a Unix socket is tried again whose queue was full: unlike TCP, the kernel lets nobody wait."""
+_UNDER_WAY: Final = (errno.EINPROGRESS, errno.EALREADY, errno.EAGAIN)
 _NON_BLOCKING: Final = getattr(socket, "SOCK_NONBLOCK", 0)
 
 _Resolved = tuple[int, int, int, str, Any]
@@ -146,11 +149,10 @@ def _open(found: _Resolved) -> socket.socket:
 
 
 def _connects(sock: socket.socket, found: _Resolved) -> bool:
-    try:
-        sock.connect(found[4])
-    except BlockingIOError:
-        return False
-    return True
+    number = sock.connect_ex(found[4])
+    if number and number not in _UNDER_WAY:
+        raise OSError(number, os.strerror(number))
+    return not number
 
 
 @lru_cache(maxsize=64)

@@ -1,7 +1,6 @@
 """The pump that works everywhere: an epoll tells which sockets are ready, and each is read and written by itself."""
 
 import select
-from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
@@ -25,8 +24,8 @@ class EpollPump(Pump):
 
     __slots__ = ("_number", "_transports")
 
-    def __init__(self, call_soon: Callable[..., object]) -> None:
-        super().__init__(call_soon, batches=False)
+    def __init__(self) -> None:
+        super().__init__(batches=False)
         self._number = self.poller.fileno()
         self._transports: list[PumpedTransport | None] = []  # by their descriptors, as the kernel keeps them too
 
@@ -56,7 +55,9 @@ class EpollPump(Pump):
         left = seconds
         others: list[tuple[int, int]] = []
         while True:
-            found = wait(self.poller, self._number, left)
+            if self.lost:
+                self.tell_losses()
+            found = wait(self.poller, self._number, 0.0 if self.due else left)
             for fd, events in found:
                 transport = self._transports[fd] if fd < len(self._transports) else None
                 if transport is not None:

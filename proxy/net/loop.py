@@ -26,8 +26,8 @@ class Loop(asyncio.SelectorEventLoop):
         pump: what drives the transports of this loop.
     """
 
-    def __init__(self, make: Callable[[Callable[..., object]], Pump] = make_pump) -> None:
-        self.pump = make(self.call_soon)
+    def __init__(self, make: Callable[[], Pump] = make_pump) -> None:
+        self.pump = make()
         super().__init__(_Selector(self.pump))
 
     # What is asked of the loop while it waits is asked by a pumped transport: the pump is to come back for it.
@@ -86,9 +86,12 @@ class _Selector(selectors.BaseSelector):
         return key
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        found = self._pump.wait(-1.0 if timeout is None else max(0.0, timeout))
-        known = ((self._keys.get(fd), events) for fd, events in found)
-        return [(key, _as_asked(events) & key.events) for key, events in known if key is not None]
+        found = []
+        for fd, events in self._pump.wait(-1.0 if timeout is None else max(0.0, timeout)):
+            key = self._keys.get(fd)
+            if key is not None:
+                found.append((key, _as_asked(events) & key.events))
+        return found
 
     def get_key(self, fileobj: Any) -> selectors.SelectorKey:
         return self._keys[_descriptor(fileobj)]

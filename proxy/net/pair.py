@@ -67,7 +67,6 @@ class Pair:
         "_lingers",
         "_login",
         "_login_reader",
-        "_loop",
         "_on_end",
         "_search",
         "_settings",
@@ -85,12 +84,18 @@ class Pair:
         begun: bytes,
     ) -> None:
         self.client = client
-        self._loop = asyncio.get_running_loop()
         self._settings = settings
         self._on_end = on_end
-        self._client = Side(self._client_lost, self._client_ended, self.fault)
-        self._backend = Side(self._backend_lost, self._backend_ended, self.fault)
-        self._client.peer, self._backend.peer = self._backend, self._client
+        self.session = session = open_session(self, client.address)
+        self._login_reader = reader = LoginReader(session.client_data)
+        fault = self.fault
+        self._client = side = Side(self._client_lost, self._client_ended, fault, reader.take, Hold.CONNECTING)
+        self._backend = side.peer = backend = Side(self._backend_lost, self._backend_ended, fault)
+        backend.peer = side
+        side.attach(transport, settings.limits.write_buffer)
+        self._begun = begun  # what has been read of the client and not been handed on
+        self._deadline = Deadline(settings.deadlines)
+        self._search = Search(settings, client, backend, self._deadline, self)
         self._closing = False
         self._ended = False
         self._login = True
@@ -100,14 +105,6 @@ class Pair:
         self._handshake: asyncio.TimerHandle | None = None
         self._heard = False
         self._lingers = False
-        self.session = open_session(self, client.address)
-        self._login_reader = LoginReader(self.session.client_data)
-        self._client.hold(Hold.CONNECTING)
-        self._client.feed_to(self._login_reader.take)
-        self._client.attach(transport, settings.limits.write_buffer)
-        self._begun = begun  # what has been read of the client and not been handed on
-        self._deadline = Deadline(self._loop)
-        self._search = Search(settings, client, self._backend, self._deadline, self)
 
     # ----------------------------------------------------------------------------------------------------------------
     # Wires: what the session asks for
@@ -136,7 +133,7 @@ class Pair:
             raise RuntimeError("TLS asked for on the backend's side, which has none")
         seconds = self._settings.limits.connect_timeout
         late = TimeoutError(f"it takes longer than {seconds:g} s")
-        self._handshake = self._loop.call_later(seconds, self._backend.give_up_handshake, late)
+        self._handshake = asyncio.get_running_loop().call_later(seconds, self._backend.give_up_handshake, late)
         done = partial(self._backend_encrypted, backend)
         self._backend.encrypt(tls.context, done, server_side=False, server_name=tls.name_of(backend.endpoint))
 
@@ -163,7 +160,7 @@ class Pair:
 
     def soon(self, callback: Callable[[], None]) -> None:
         """Call back in the event loop's next turn; what goes wrong then ends this pair alone."""
-        self._loop.call_soon(self._tell, callback)
+        asyncio.get_running_loop().call_soon(self._tell, callback)
 
     def close(self) -> None:
         """Send what waits in both directions, for so long as the flush may take, then close both connections."""
@@ -179,11 +176,11 @@ class Pair:
             if not ((self._lingers or self._client.encrypted) and self._client.end_writing()):
                 self._client.close()
             self._backend.close()
-            self._client.ignore()
-            self._backend.ignore()
             if self._client.closed and self._backend.closed:
                 self._deadline.lift()
             else:
+                self._client.ignore()
+                self._backend.ignore()
                 self._deadline.set(_FAREWELL if self._lingers else self._settings.flush_timeout, self.abort)
         self._check_end()
 
@@ -210,8 +207,8 @@ class Pair:
         if self._closing or self._leaving is not None:
             return
         self._heard = True
-        self._leaving = self._loop.call_later(manners.quiet, self._end_if_quiet, manners.quiet)
-        self._impatient = self._loop.call_later(manners.patience, self._lose_patience)
+        self._leaving = asyncio.get_running_loop().call_later(manners.quiet, self._end_if_quiet, manners.quiet)
+        self._impatient = asyncio.get_running_loop().call_later(manners.patience, self._lose_patience)
         self._login_reader.feed = self._client_data_leaving
         if not self._login:
             self._client.feed_to(self._client_data_leaving)
@@ -338,8 +335,8 @@ class Pair:
         self._client.hold(Hold.ENDED)
         # Replies that are due still go to the client, who may have closed one direction only; and as long as one is due
         # the session may have something of its own to ask the backend. But a client that is gone is not waited for.
-        self._deadline.set(self._settings.half_closed_timeout, self._lose_hope)
-        self._do_when(self._is_answered, self._pass_client_end_on)
+        if not self._do_when(self._is_answered, self._pass_client_end_on):
+            self._deadline.set(self._settings.half_closed_timeout, self._lose_hope)
         return True
 
     def _backend_ended(self) -> bool:
@@ -368,7 +365,7 @@ class Pair:
             self.shut_down(tell=False)
         else:
             self._heard = False
-            self._leaving = self._loop.call_later(seconds, self._end_if_quiet, seconds)
+            self._leaving = asyncio.get_running_loop().call_later(seconds, self._end_if_quiet, seconds)
 
     def _lose_patience(self) -> None:
         if self._leaving is not None:
@@ -381,13 +378,15 @@ class Pair:
     def _is_answered(self) -> bool:
         return self.session.answered
 
-    def _do_when(self, ready: Callable[[], bool], action: Callable[[], None]) -> None:
+    def _do_when(self, ready: Callable[[], bool], action: Callable[[], None]) -> bool:
+        """Do something as soon as it is time for it; return whether that was at once."""
         if ready():
             action()
-        else:
-            self._awaited = ready, action
-            if self._search.chosen is not None:
-                self._backend.feed_to(self._backend_data_watched)
+            return True
+        self._awaited = ready, action
+        if self._search.chosen is not None:
+            self._backend.feed_to(self._backend_data_watched)
+        return False
 
     def _backend_data_watched(self, data: bytes) -> None:
         self.session.backend_data(data)

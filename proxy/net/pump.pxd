@@ -32,16 +32,18 @@ cdef inline ssize_t send(int fd, bytes data):
 cdef class PumpedTransport
 
 cdef class Pump:
-    cdef readonly object poller, call_soon
+    cdef readonly object poller, lost
     cdef public bint due
     cdef readonly bint batches
     cpdef watch(self, PumpedTransport transport, int before, int events)
     cpdef forget(self, PumpedTransport transport, int before)
     cpdef list wait(self, double seconds)
+    @cython.locals(transport=PumpedTransport)
+    cpdef tell_losses(self)
 
 cdef class PumpedTransport:
     cdef Pump _pump
-    cdef object _reader, _socket
+    cdef object _loss, _reader, _socket
     cdef list _waiting
     cdef readonly int fd, events
     cdef readonly bint lost
@@ -57,6 +59,7 @@ cdef class PumpedTransport:
     cpdef bint goes_on(self)
     cpdef sent(self, Py_ssize_t size)
     cpdef send_at_once(self)
+    cpdef tell_loss(self)
     cdef _read(self, int events)
     cdef _wait_to_send(self, bytes data)
     cdef _send_waiting(self)

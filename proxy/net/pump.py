@@ -7,10 +7,12 @@ once, again and again, and the loop hears nothing of it until there is something
 callback, or a timer. There are two pumps: `epoll_pump.py` works everywhere, `ring_pump.py` costs less.
 """
 
+import asyncio
 import errno
 import os
 import select
 import socket
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, Protocol
@@ -54,16 +56,16 @@ class Pump:
 
     Attributes:
         due: the event loop has something to do: the pump is not to wait for anything else.
-        call_soon: the event loop's.
+        lost: the transports whose readers are still to be told of their end.
         batches: what is written is sent with all else that is written meanwhile, before the pump waits.
     """
 
-    __slots__ = ("batches", "call_soon", "due", "poller")
+    __slots__ = ("batches", "due", "lost", "poller")
 
-    def __init__(self, call_soon: Callable[..., object], *, batches: bool) -> None:
+    def __init__(self, *, batches: bool) -> None:
         self.poller = make_poller()
-        self.call_soon = call_soon
         self.due = False
+        self.lost: deque[PumpedTransport] = deque()
         self.batches = batches
 
     def close(self) -> None:
@@ -104,6 +106,12 @@ class Pump:
         """
         raise NotImplementedError
 
+    def tell_losses(self) -> None:
+        """Tell of the transports that are lost; a pump does so before it waits."""
+        while self.lost:
+            transport = self.lost.popleft()
+            transport.tell_loss()
+
 
 _HIGH_WATER: Final = 1 << 16
 _SMALL: Final = 1 << 14
@@ -136,6 +144,7 @@ class PumpedTransport:
         "_dropped",
         "_ending",
         "_full",
+        "_loss",
         "_pump",
         "_reader",
         "_socket",
@@ -150,7 +159,8 @@ class PumpedTransport:
     )
 
     def __init__(self, pump: Pump, sock: socket.socket, reader: PumpedReader) -> None:
-        sock.setblocking(False)
+        if sock.gettimeout() != 0:
+            sock.setblocking(False)
         self._pump = pump
         self._socket = sock
         self.fd = sock.fileno()
@@ -161,6 +171,7 @@ class PumpedTransport:
         self._closing = False
         self._ending = False  # nothing will be written any more
         self.lost = False
+        self._loss: OSError | None = None
         self._dropped = False
         self.events = 0
         self.handle: Any = None
@@ -378,20 +389,26 @@ class PumpedTransport:
         self._lose(None)
 
     def _lose(self, error: OSError | None) -> None:
-        """Close the socket, and tell the reader in the loop's next turn, never from within a call of its own."""
+        """Close the socket; the pump has the reader told before it waits, never from within a call of its own."""
         if self.lost:
             return
         self.lost = self._closing = True
+        self._loss = error
         before, self.events = self.events, 0
         self._pump.forget(self, before)
         self._waiting.clear()
         self._waiting_size = 0
         self._socket.close()
-        self._pump.call_soon(self._tell_loss, error)
+        self._pump.lost.append(self)
 
-    def _tell_loss(self, error: OSError | None) -> None:
-        if not self._dropped:
-            self._reader.connection_lost(error)
+    def tell_loss(self) -> None:
+        """Tell the reader of the end."""
+        if self._dropped:
+            return
+        try:
+            self._reader.connection_lost(self._loss)
+        except Exception as error:  # as of any callback's: the other connections live on
+            asyncio.get_running_loop().call_exception_handler({"message": "loss not told", "exception": error})
 
     def _watch(self, events: int) -> None:
         before, self.events = self.events, events

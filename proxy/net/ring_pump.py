@@ -7,7 +7,6 @@ import errno
 import os
 import select
 import socket
-from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
@@ -82,7 +81,7 @@ class RingPump(Pump):
 
     __slots__ = ("_flying", "_free", "_late", "_lines", "_noted", "_others_ready", "_ring")
 
-    def __init__(self, call_soon: Callable[..., object]) -> None:
+    def __init__(self) -> None:
         # At once: whether there can be one is known only when there is. What is closed is given back to the limit for
         # locked memory a moment later, so that one more may be too much though another one was just allowed.
         self._ring = Ring()
@@ -92,7 +91,7 @@ class RingPump(Pump):
         except OSError:
             self._ring.close()
             raise
-        super().__init__(call_soon, batches=True)
+        super().__init__(batches=True)
         self._lines: list[Line | None] = []  # by their numbers
         self._free: list[int] = []
         self._noted: list[Line] = []
@@ -136,6 +135,8 @@ class RingPump(Pump):
         until = monotonic() + seconds
         left = seconds
         while True:
+            if self.lost:
+                self.tell_losses()
             self._ask_all(ring)
             at_rest = not (self._late or self._others_ready or self.due)
             enter(ring, left if at_rest else 0.0)

@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 from proxy.config import Address, Endpoint
 from proxy.net.backends import Backend
@@ -16,6 +16,9 @@ from proxy.net.proxy_header import proxy_header
 from proxy.net.pump import PumpedTransport
 from proxy.net.settings import PairSettings
 from proxy.net.side import Side, tune
+
+_MOMENT: Final = 0.01
+"""Seconds until a dial whose time is over has told so itself."""
 
 
 class Searcher(Protocol):
@@ -55,7 +58,6 @@ class Search:
         "_client",
         "_deadline",
         "_left",
-        "_loop",
         "_reasons",
         "_searcher",
         "_settings",
@@ -76,11 +78,9 @@ class Search:
         self._side = side
         self._deadline = deadline
         self._searcher = searcher
-        self._loop = asyncio.get_running_loop()
         self._stopped = False
         self._waiting = False  # for a turn
         self._turn = False  # it is among the logins of its host that are under way
-        self._left: Iterator[Backend] = iter(())
         self._reasons: list[str] = []
         self._trying: Backend | None = None
         self._task: asyncio.Task[socket.socket] | None = None
@@ -128,10 +128,10 @@ class Search:
         self._waiting = False
         self._turn = True
         self._deadline.lift()
-        self._loop.call_soon(self._begin_trying)
+        asyncio.get_running_loop().call_soon(self._begin_trying)
 
     def _begin_trying(self) -> None:
-        self._left = iter(self._settings.backends.candidates())
+        self._left: Iterator[Backend] = iter(self._settings.backends.candidates())
         self._try_next()
 
     def _try_next(self) -> None:
@@ -149,6 +149,7 @@ class Search:
         """Connect, and wait for the greeting; return whether there is something to wait for."""
         self._trying = backend
         timeout = self._settings.limits.connect_timeout
+        self._deadline.set(timeout, self._give_up)
         dial = Dial(backend.endpoint)
         try:
             sock = dial.at_once()
@@ -156,15 +157,14 @@ class Search:
             self._miss(backend, error.reason)
             return False
         if sock is not None:
-            self._attach(backend, sock, timeout)
+            self._attach(backend, sock)
         else:
-            self._deadline.lift()  # the dial has its own
-            self._task = self._loop.create_task(dial.in_time(timeout))
-            self._task.add_done_callback(partial(self._dialled, backend, dial, self._loop.time() + timeout))
+            self._task = asyncio.get_running_loop().create_task(dial.in_time(timeout))
+            self._task.add_done_callback(partial(self._dialled, backend, dial))
         return True
 
-    def _dialled(self, backend: Backend, dial: Dial, until: float, task: asyncio.Task[socket.socket]) -> None:
-        """Go on with what has become of a connection; until: when it must have been greeted."""
+    def _dialled(self, backend: Backend, dial: Dial, task: asyncio.Task[socket.socket]) -> None:
+        """Go on with what has become of a connection."""
         self._task = None
         dial.hang_up()
         try:
@@ -172,7 +172,7 @@ class Search:
                 if not task.cancelled() and task.exception() is None:
                     task.result().close()
             else:
-                self._attach(backend, task.result(), until - self._loop.time())
+                self._attach(backend, task.result())
         except UnreachableError as error:
             self._miss(backend, error.reason)
             self._try_next()
@@ -180,8 +180,8 @@ class Search:
             self._searcher.fault(error)
         self._searcher.search_ended()
 
-    def _attach(self, backend: Backend, sock: socket.socket, seconds: float) -> None:
-        """Use a connection, on which the greeting has to come within so many seconds."""
+    def _attach(self, backend: Backend, sock: socket.socket) -> None:
+        """Use a connection, on which the greeting has to come in what is left of the time."""
         if isinstance(backend.endpoint, Address):
             tune(sock)
         side, settings = self._side, self._settings
@@ -189,9 +189,11 @@ class Search:
         side.attach(PumpedTransport(running_pump(), sock, side), settings.limits.write_buffer)
         if header := proxy_header(settings.backend_proxy_protocol, self._client.announcement):
             side.write(header)
-        self._deadline.set(seconds, self._give_up)
 
     def _give_up(self) -> None:
+        if self._task is not None:
+            self._deadline.set(_MOMENT, self._give_up)
+            return
         self._side.drop()
         if self._trying is not None:
             self._miss(self._trying, f"no greeting within {self._settings.limits.connect_timeout:g} s")

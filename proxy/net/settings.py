@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from proxy.config import Address, Endpoint, Limits, ProxyProtocolVersion
 from proxy.net.backends import Backends
+from proxy.net.deadline import Deadlines
 from proxy.net.gate import Turns
 
 
@@ -28,7 +29,7 @@ class PairSettings:
     """What all pairs of a listener share.
 
     backend_proxy_protocol: the version of the header that tells a backend of the client's address. turns: of logins.
-    log_sessions: the end of each session is told at level info, not debug.
+    deadlines: of the pairs. log_sessions: the end of each session is told at level info, not debug.
     flush_timeout: seconds that a closing pair may take to send what waits. half_closed_timeout: seconds after which
     the backend hears of the end of a client that has closed its direction while a reply was due; and in which it is to
     end, too, when none is. abandoned_timeout: seconds after which nobody waits for such a reply any more.
@@ -40,6 +41,7 @@ class PairSettings:
     backend_tls: BackendTlsContext | None
     backend_proxy_protocol: ProxyProtocolVersion = ProxyProtocolVersion.OFF
     turns: Turns = field(default_factory=Turns)
+    deadlines: Deadlines = field(default_factory=Deadlines)
     log_sessions: bool = True
     flush_timeout: float = 5.0
     half_closed_timeout: float = 10.0

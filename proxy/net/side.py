@@ -40,6 +40,8 @@ class Side:
         on_lost: called once with the reason when the connection is gone.
         on_ended: called when the peer will send no more; returns whether the connection stays open for writing.
         on_fault: called with an exception that `feed` raised.
+        feed: takes what arrives.
+        hold: why it is not to be read from at first.
 
     Attributes:
         peer: the other side, which is held while this one has too much to send.
@@ -67,6 +69,8 @@ class Side:
         on_lost: Callable[[str], None],
         on_ended: Callable[[], bool],
         on_fault: Callable[[Exception], None],
+        feed: Callable[[bytes], None] = discard,
+        hold: int = Hold.NONE,
     ) -> None:
         self.on_lost = on_lost
         self.on_ended = on_ended
@@ -74,10 +78,10 @@ class Side:
         self.peer = self
         self.connected = False
         self.write: Callable[[bytes], None] = discard
-        self.feed: Callable[[bytes], None] = discard
+        self.feed = feed
         self._transport: PumpedTransport | None = None
         self._encryption: Encryption | None = None
-        self._holds: int = Hold.NONE
+        self._holds = hold
         self._ended = False  # the peer has said so under TLS
 
     @property

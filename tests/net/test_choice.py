@@ -49,7 +49,7 @@ def test_the_cheapest_that_is_allowed_is_chosen_unless_another_is_named(
     monkeypatch.setattr(ring_pump, "COMPILED", compiled)
     monkeypatch.setattr(ring_pump, "Ring", Given if allowed else _forbidden)
     assert poller() == chosen
-    pump = make_pump(lambda *_: None)
+    pump = make_pump()
     assert isinstance(pump, RingPump if chosen == IO_URING else EpollPump)
     pump.close()
 
@@ -77,7 +77,7 @@ def test_what_is_given_once_only_is_used(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setenv("KEYCLASH_POLLER", "io_uring")
     monkeypatch.setattr(ring_pump, "Ring", once)
-    make_pump(lambda *_: None)
+    make_pump()
     assert len(made) == 1
 
 
