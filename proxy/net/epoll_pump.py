@@ -64,6 +64,8 @@ class EpollPump(Pump):
                     transport.ready(events)
                 else:
                     others.append((fd, events))
+            if others:
+                others = self.not_listening(others)
             if others or self.due or not found:
                 return others
             if seconds >= 0:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import socket
 from typing import Final
 
 from proxy.net.poller import Poller
@@ -19,6 +20,19 @@ def wait(poller: Poller, _number: int, seconds: float) -> list[tuple[int, int]]:
         seconds: how long to wait for the first one; negative: for any time.
     """
     return poller.poll(math.ceil(seconds * 1000) / 1000, _BATCH)  # never too early: it counts in milliseconds
+
+
+def accept(sock: socket.socket) -> int:
+    """Return the descriptor of a client that waits at a listening socket, which does not block; -1 if none does.
+
+    Raises OSError if it cannot be had.
+    """
+    try:
+        connection, _address = sock.accept()
+    except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+        return -1
+    connection.setblocking(False)
+    return connection.detach()
 
 
 def receive(fd: int) -> bytes | None:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import structlog
@@ -11,9 +12,11 @@ import structlog
 from proxy.config import Endpoint, Network
 from proxy.conflicts.labels import Result
 from proxy.net.client import Client
+from proxy.net.dial import NON_BLOCKING
 from proxy.net.door import Entrance
 from proxy.net.gate import TOO_MANY, Gate
 from proxy.net.listening import Listening, open_listening
+from proxy.net.loop import running_pump
 from proxy.net.pair import OpenSession, Pair
 from proxy.net.pump import PumpedTransport
 from proxy.net.settings import Manners, PairSettings
@@ -85,22 +88,23 @@ class Listener:
 
     def _accept_at(self, sock: socket.socket, entrance: Entrance) -> None:
         if sock.fileno() >= 0:  # else it was closed meanwhile
-            asyncio.get_running_loop().add_reader(sock, self._accept, sock, entrance)
+            kind = sock.family, sock.type | NON_BLOCKING, sock.proto
+            running_pump().listen(sock.fileno(), partial(self._accept, sock, kind, entrance))
 
-    def _accept(self, sock: socket.socket, entrance: Entrance) -> None:
-        """Let in who waits, at most so many that the others' turn comes soon."""
+    def _accept(self, sock: socket.socket, kind: tuple[int, int, int], entrance: Entrance) -> None:
+        """Let in who waits, at most so many that the others' turn comes soon; kind: of the sockets."""
+        pump = running_pump()
         for _ in range(_TURN):
             try:
-                connection, _address = sock.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
+                fd = pump.accept(sock)
             except OSError as error:  # no descriptor or no memory is left: the kernel keeps who waits until there is
                 _log.error("cannot accept clients", reason=describe(error), again_in=_PAUSE)
-                loop = asyncio.get_running_loop()
-                loop.remove_reader(sock)
-                loop.call_later(_PAUSE, self._accept_at, sock, entrance)
+                pump.listen_no_more(sock.fileno())
+                asyncio.get_running_loop().call_later(_PAUSE, self._accept_at, sock, entrance)
                 return
-            entrance.welcome(connection)
+            if fd < 0:
+                return
+            entrance.welcome(socket.socket(*kind, fileno=fd))
 
     def entrance(self, endpoint: Endpoint) -> Entrance:
         """Make the entrance of an address; whoever accepts its clients makes their doors with it."""
@@ -111,10 +115,9 @@ class Listener:
 
     def stop_accepting(self) -> None:
         """Close the listening sockets; the pairs live on."""
-        loop = asyncio.get_running_loop()
         for listening in self._listenings:
             for sock in listening.sockets:
-                loop.remove_reader(sock)
+                running_pump().listen_no_more(sock.fileno())
             listening.close()
         self._listenings.clear()
         for entrance in self._entrances:

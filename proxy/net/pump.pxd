@@ -1,16 +1,17 @@
-# Types for a compiled build of pump.py, and what it has in place of kernel.py: the same two system calls without a
+# Types for a compiled build of pump.py, and what it has in place of kernel.py: the same system calls without a
 # frame, an argument tuple or a release of the interpreter's lock, which sockets that do not block do not need.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_SetFromErrno
-from libc.errno cimport EAGAIN, EINTR
+from libc.errno cimport EAGAIN, ECONNABORTED, EINTR
 from libc.errno cimport errno as c_errno
 
 cdef extern from "sys/socket.h" nogil:
     ssize_t recv(int fd, void *buffer, size_t size, int flags)
     ssize_t c_send "send"(int fd, const void *data, size_t size, int flags)
-    enum: MSG_DONTWAIT, MSG_NOSIGNAL
+    int accept4(int fd, void *address, void *size, int flags)
+    enum: MSG_DONTWAIT, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_NONBLOCK
 
 cdef enum:
     CHUNK = 262144
@@ -29,17 +30,26 @@ cdef inline ssize_t send(int fd, bytes data):
     cdef ssize_t size = c_send(fd, PyBytes_AS_STRING(data), len(data), MSG_DONTWAIT | MSG_NOSIGNAL)
     return size if size >= 0 else 0 if c_errno == EAGAIN or c_errno == EINTR else -1
 
+cdef inline int accept(object sock) except -2:
+    cdef int fd = accept4(sock.fileno(), NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)
+    if fd < 0 and c_errno != EAGAIN and c_errno != EINTR and c_errno != ECONNABORTED:
+        PyErr_SetFromErrno(OSError)
+    return fd
+
 cdef class PumpedTransport
 
 cdef class Pump:
     cdef readonly object poller, lost
     cdef public bint due
+    cdef readonly dict listening
     cdef readonly bint batches
     cpdef watch(self, PumpedTransport transport, int before, int events)
     cpdef forget(self, PumpedTransport transport, int before)
     cpdef list wait(self, double seconds)
     @cython.locals(transport=PumpedTransport)
     cpdef tell_losses(self)
+    @cython.locals(others=list, fd=int, events=int)
+    cpdef list not_listening(self, list found)
 
 cdef class PumpedTransport:
     cdef Pump _pump

@@ -22,7 +22,7 @@ import cython
 from proxy.net.poller import make_poller
 
 if not cython.compiled:
-    from proxy.net.kernel import CHUNK, receive, send
+    from proxy.net.kernel import CHUNK, accept, receive, send
 
 _READ: Final = select.POLLIN  # of the same value for epoll
 _WRITE: Final = select.POLLOUT
@@ -57,15 +57,17 @@ class Pump:
     Attributes:
         due: the event loop has something to do: the pump is not to wait for anything else.
         lost: the transports whose readers are still to be told of their end.
+        listening: whom to call back when a client waits at a listening socket, by its descriptor.
         batches: what is written is sent with all else that is written meanwhile, before the pump waits.
     """
 
-    __slots__ = ("batches", "due", "lost", "poller")
+    __slots__ = ("batches", "due", "listening", "lost", "poller")
 
     def __init__(self, *, batches: bool) -> None:
         self.poller = make_poller()
         self.due = False
         self.lost: deque[PumpedTransport] = deque()
+        self.listening: dict[int, Callable[[], None]] = {}
         self.batches = batches
 
     def close(self) -> None:
@@ -83,6 +85,23 @@ class Pump:
     def unregister(self, fd: int) -> None:
         """Watch a descriptor no longer."""
         self.poller.unregister(fd)
+
+    def listen(self, fd: int, callback: Callable[[], None]) -> None:
+        """Call back, with no turn of the event loop in between, as long as clients wait at a listening socket."""
+        self.register(fd, _READ)
+        self.listening[fd] = callback
+
+    def listen_no_more(self, fd: int) -> None:
+        """Let those wait that come to a listening socket; does nothing if it was not listened at."""
+        if self.listening.pop(fd, None) is not None:
+            self.unregister(fd)
+
+    def accept(self, sock: socket.socket) -> int:
+        """Return the descriptor of a client that waits at a listening socket, which does not block; -1 if none does.
+
+        Raises OSError if it cannot be had.
+        """
+        return accept(sock)
 
     def watch(self, transport: "PumpedTransport", before: int, events: int) -> None:
         """Wait for other events of a transport than before; for none, not even for the connection's end.
@@ -111,6 +130,25 @@ class Pump:
         while self.lost:
             transport = self.lost.popleft()
             transport.tell_loss()
+
+    def not_listening(self, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Call back for the listening sockets among descriptors that are no transports'; return the others."""
+        others: list[tuple[int, int]] = []
+        for fd, events in found:
+            callback = self.listening.get(fd)
+            if callback is None:
+                others.append((fd, events))
+            else:
+                _call(callback)
+        return others
+
+
+def _call(callback: Callable[..., object], *args: object) -> None:
+    """Call as the event loop does: it is told of an exception, and all connections live on."""
+    try:
+        callback(*args)
+    except Exception as error:
+        asyncio.get_running_loop().call_exception_handler({"message": "callback failed", "exception": error})
 
 
 _HIGH_WATER: Final = 1 << 16
@@ -403,12 +441,8 @@ class PumpedTransport:
 
     def tell_loss(self) -> None:
         """Tell the reader of the end."""
-        if self._dropped:
-            return
-        try:
-            self._reader.connection_lost(self._loss)
-        except Exception as error:  # as of any callback's: the other connections live on
-            asyncio.get_running_loop().call_exception_handler({"message": "loss not told", "exception": error})
+        if not self._dropped:
+            _call(self._reader.connection_lost, self._loss)
 
     def _watch(self, events: int) -> None:
         before, self.events = self.events, events

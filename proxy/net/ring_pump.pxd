@@ -37,7 +37,7 @@ cdef class RingPump(Pump):
     cpdef forget(self, PumpedTransport transport, int before)
     @cython.locals(ring=Ring, found=bint, at_rest=bint, others=list, until=double, left=double)
     cpdef list wait(self, double seconds)
-    @cython.locals(others=list)
+    @cython.locals(found=list)
     cdef list _look_at_others(self, Ring ring)
     @cython.locals(line=Line)
     cdef Line _open_line(self, PumpedTransport transport)

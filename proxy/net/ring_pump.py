@@ -157,12 +157,13 @@ class RingPump(Pump):
         return others
 
     def _look_at_others(self, ring: Ring) -> list[tuple[int, int]]:
-        """Return what has happened to the loop's own descriptors; if nothing, wait for it."""
-        others = self.poller.poll(0, -1)
-        if not others:
-            self._others_ready = False
-            ask_poll(ring, self.poller.fileno(), _READ, _OTHERS)
-        return others
+        """Return what has happened to the loop's own descriptors; if nothing at all, wait for it."""
+        found = self.poller.poll(0, -1)
+        if found:
+            return self.not_listening(found)
+        self._others_ready = False
+        ask_poll(ring, self.poller.fileno(), _READ, _OTHERS)
+        return found
 
     # ----------------------------------------------------------------------------------------------------------------
     # What is asked

@@ -46,6 +46,7 @@ class Reader:
 
     def connection_lost(self, error: Exception | None) -> None:
         self.note(f"lost: {error.strerror}" if isinstance(error, OSError) else "lost")
+        self._fail_in("connection_lost")
 
     def eof_received(self) -> bool:
         self.note("eof")
@@ -469,6 +470,36 @@ async def test_what_a_reader_asks_of_the_loop_is_done_at_once() -> None:
             transport.feed = lambda _data, ask=ask: ask(done.set)  # type: ignore[misc]
             peer.send(b"x")
             await asyncio.wait_for(done.wait(), 5)
+
+
+async def test_who_is_called_back_and_fails_is_told_of_by_the_loop_and_hurts_nobody() -> None:
+    loop, failed = asyncio.get_running_loop(), asyncio.Queue[Exception]()
+    handler = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _loop, context: failed.put_nowait(context["exception"]))
+    async with pumping() as stage:
+        _, reader, peer = stage.connect()
+        transport, failing, _ = stage.connect()
+        failing.fail_in = "connection_lost"
+        transport.abort()
+        assert isinstance(await failed.get(), ZeroDivisionError)
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.setblocking(False)
+
+            def fail() -> None:
+                raise OSError(stage.pump.accept(server), "told to fail")
+
+            assert stage.pump.accept(server) == -1
+            stage.pump.listen(server.fileno(), fail)
+            with socket.create_connection(server.getsockname()):
+                error = await failed.get()
+                stage.pump.listen_no_more(server.fileno())
+                stage.pump.listen_no_more(server.fileno())
+                assert isinstance(error, OSError)
+                assert error.errno is not None
+                os.close(error.errno)
+        peer.send(b"unharmed")
+        assert await reader.bytes(8) == b"unharmed"
+    loop.set_exception_handler(handler)
 
 
 async def test_only_a_loop_with_a_pump_has_one() -> None:
