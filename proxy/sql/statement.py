@@ -1,6 +1,5 @@
 """One INSERT statement, put together from its parts."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from proxy.sql.assignments import read_assignments
@@ -21,8 +20,7 @@ from proxy.sql.tail import Tail, read_tail
 _HALF_CHARACTER = compiled(rb"[\x80-\xff][\\`]")
 
 
-@dataclass(frozen=True, slots=True)
-class Insert:
+class Insert(NamedTuple):
     """One INSERT statement, proven to be nothing else; or one LOAD DATA. Offsets count bytes of `text`.
 
     Args:
@@ -79,8 +77,7 @@ class Insert:
     reads: SessionState
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(NamedTuple):
     """A statement that is passed on as it is."""
 
     reason: Reason

@@ -1,7 +1,5 @@
 """Where literals and comments end: the traps of MySQL's lexer."""
 
-from dataclasses import replace
-
 import pytest
 
 from proxy.sql.lexing import Lexing
@@ -164,7 +162,7 @@ def test_double_quotes_of_unknown_meaning(text: bytes) -> None:
     ],
 )
 def test_double_quotes_inside_literals_and_comments_mean_nothing(text: bytes) -> None:
-    assert replace(insert_of(text, UNKNOWN), lexing=ANSI) == insert_of(text, ANSI)
+    assert insert_of(text, UNKNOWN)._replace(lexing=ANSI) == insert_of(text, ANSI)
 
 
 @pytest.mark.parametrize("safe", [None, False])
