@@ -96,7 +96,7 @@ class Listener:
         pump = running_pump()
         for _ in range(_TURN):
             try:
-                fd = pump.accept(sock)
+                fd = pump.next_client(sock)
             except OSError as error:  # no descriptor or no memory is left: the kernel keeps who waits until there is
                 _log.error("cannot accept clients", reason=describe(error), again_in=_PAUSE)
                 pump.listen_no_more(sock.fileno())

@@ -96,7 +96,7 @@ class Pump:
         if self.listening.pop(fd, None) is not None:
             self.unregister(fd)
 
-    def accept(self, sock: socket.socket) -> int:
+    def next_client(self, sock: socket.socket) -> int:
         """Return the descriptor of a client that waits at a listening socket, which does not block; -1 if none does.
 
         Raises OSError if it cannot be had.
