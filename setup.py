@@ -22,8 +22,8 @@ _MODULES = (
 def _extensions() -> list[Extension]:
     from Cython.Build import cythonize
 
-    # The types are in the .pxd files beside the modules; annotations are for people and mypy. What a local variable is
-    # first set to tells its type: arithmetic on offsets is that of C.
+    # The types are in the .pxd files beside the modules; annotations are for people and mypy. Local variables have the
+    # types of what they are set to: arithmetic on offsets is that of C.
     directives = {"language_level": 3, "annotation_typing": False, "infer_types": True, "wraparound": False}
     found: list[Extension] = cythonize(list(_MODULES), compiler_directives=directives, build_dir="build/c")
     return found

@@ -92,6 +92,12 @@ def _in_text(text: bytes, raw: bytes) -> bool:
     if not raw or not text:
         return False
     lower, raw = text.lower(), raw.lower()
+    # a text writes a quote twice, or with a backslash before it
+    return _is_word(lower, raw) or (b"'" in raw and _is_word(lower, raw.replace(b"'", b"''")))
+
+
+def _is_word(lower: bytes, raw: bytes) -> bool:
+    """Tell whether this stands in a text with no letter right before it or behind, where it begins or ends with one."""
     at = lower.find(raw)
     while at >= 0:
         end = at + len(raw)
@@ -99,8 +105,7 @@ def _in_text(text: bytes, raw: bytes) -> bool:
         if bare and not (_WORD.match(raw, len(raw) - 1) and len(raw) < CUT_AT and _WORD.match(lower, end)):
             return True
         at = lower.find(raw, at + 1)
-    # a text writes a quote twice, or with a backslash before it
-    return b"'" in raw and raw.replace(b"'", b"''") in lower
+    return False
 
 
 def _in_parameters(parameters: bytes, raw: bytes) -> bool:

@@ -32,7 +32,7 @@ _LITERAL = _STRING + (
     rb"|(?P<number>[+\-]?[0-9]++(?:\.[0-9]*+)?+(?:[eE][+\-]?[0-9]++)?+(?![0-9A-Za-z_$.]))"
     rb"|(?P<generated>(?=[NDnd])(?:(?i:NULL)" + _WORD_END + rb"|(?i:DEFAULT)" + _WORD_END + rb"(?!\()))"
 )
-_COMMENT = rb"/\*.*?\*/"
+_COMMENT = rb"/\*.*?(?:\*/|\Z)"  # one that does not close is looked through once
 _TOKEN = re.compile(
     _SPACE + rb"*+(?:" + _LITERAL + rb"|(?P<mark>[(),=?])|(?P<comment>" + _COMMENT + rb")"
     rb"|(?P<other>`(?:[^`]++|``)++`|[0-9A-Za-z_$@.\x80-\xff]++|[^'\"`]))",

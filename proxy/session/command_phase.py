@@ -107,7 +107,7 @@ class CommandPhase:
         self._query_attributes = bool(capabilities & cap.QUERY_ATTRIBUTES)
         self._recent: deque[bytes] = deque(maxlen=RECENT)
         self._laid = False  # the general path
-        self._left = False  # the client has taken leave, and did without it
+        self._left = 0  # how often the client has taken leave without it
         self.lost = ""
         self.lane = lane = FastLane(
             self,
@@ -239,7 +239,7 @@ class CommandPhase:
     @property
     def quitting(self) -> bool:
         """Whether the client has sent COM_QUIT."""
-        return self._left or (self._laid and self._reader.quitting)
+        return self._left > 0 or (self._laid and self._reader.quitting)
 
     def client_data(self, data: bytes) -> None:
         """Take bytes that the client sent.
@@ -312,7 +312,7 @@ class CommandPhase:
 
     def _leave(self, data: bytes) -> None:
         """Pass on the COM_QUIT of a client that has asked nothing but what is plain."""
-        self._left = True
+        self._left += 1
         self._settings.counters.commands[commands.QUIT] += 1
         self._wires.to_backend(data)
 

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from proxy.conflicts.offered import LOOK, MAX_ROWS, NOTHING, Printed, entry_of, find_columns, read_offered
@@ -77,3 +79,13 @@ def test_entries_of_rows_compare() -> None:
     assert first == second
     assert third is None
     assert entry_of(offered, offered.rows[0], ("nothing",)) is None
+
+
+@pytest.mark.parametrize(
+    "row", [b"1/*),(", b"1/*,(", b"'),(", b"`),(", b'",(', b"1 - (),(", b"/*x*/1),(", b"-- ),(", b"0x),("]
+)
+def test_no_text_takes_long(row: bytes) -> None:
+    text = b"INSERT INTO t VALUES (1 -- ),(" + row * (LOOK // len(row)) + b"1)\n)"
+    began = time.process_time()
+    read_offered(text)
+    assert time.process_time() - began < 0.3  # with a search to the end from each row, some took more than a second

@@ -435,9 +435,11 @@ def test_what_comes_behind_a_leave_is_passed_on() -> None:
     with logged_in(Delivery()) as talk:
         client, backend = talk
         client >> command(commands.QUIT)
+        client >> command(commands.QUIT)
         client >> query(INSERT)
-        backend << command(commands.QUIT) + query(INSERT)
-        assert talk.session.account()["commands"] == 2
+        backend << command(commands.QUIT) * 2 + query(INSERT)
+        assert talk.session.account()["commands"] == 3
+        assert talk.counters.commands[commands.QUIT] == 2
 
 
 def test_the_server_s_own_word_is_passed_on_to_who_asked_nothing() -> None:
