@@ -96,6 +96,8 @@ class Backends:
     def candidates(self) -> list[Backend]:
         """Give all of them in the order in which a session should try them; call it once for each session."""
         first = [backend for backend in self._all if backend.takes_its_turn()]
+        if len(first) == len(self._all):
+            return first
         return first + [backend for backend in self._all if backend not in first]
 
     def reached(self, backend: Backend) -> None:

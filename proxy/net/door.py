@@ -10,7 +10,7 @@ from proxy.net.client import Client, announced_client, connected_client
 from proxy.net.loop import running_pump
 from proxy.net.proxy_header import Announcement, HeaderReader, ProxyHeaderError, plain_ip
 from proxy.net.pump import PumpedTransport
-from proxy.net.side import discard, tune
+from proxy.net.side import discard
 
 
 class Entrance:
@@ -40,8 +40,6 @@ class Entrance:
     def welcome(self, sock: socket.socket) -> None:
         """Let a client in that has connected, or wait for its PROXY header."""
         client = connected_client(sock, self._listener)
-        if client.announcement is not None:
-            tune(sock)
         if self._expects_header(client):
             door = Door(self, client)
             door.wait(PumpedTransport(self._pump, sock, door))

@@ -18,7 +18,7 @@ from proxy.net.gate import TOO_MANY, Gate
 from proxy.net.listening import Listening, open_listening
 from proxy.net.loop import running_pump
 from proxy.net.pair import OpenSession, Pair
-from proxy.net.pump import PumpedTransport
+from proxy.net.pump import Pump, PumpedTransport
 from proxy.net.settings import Manners, PairSettings
 from proxy.net.side import describe
 
@@ -89,11 +89,11 @@ class Listener:
     def _accept_at(self, sock: socket.socket, entrance: Entrance) -> None:
         if sock.fileno() >= 0:  # else it was closed meanwhile
             kind = sock.family, sock.type | NON_BLOCKING, sock.proto
-            running_pump().listen(sock.fileno(), partial(self._accept, sock, kind, entrance))
+            pump = running_pump()
+            pump.listen(sock.fileno(), partial(self._accept, pump, sock, kind, entrance))
 
-    def _accept(self, sock: socket.socket, kind: tuple[int, int, int], entrance: Entrance) -> None:
+    def _accept(self, pump: Pump, sock: socket.socket, kind: tuple[int, int, int], entrance: Entrance) -> None:
         """Let in who waits, at most so many that the others' turn comes soon; kind: of the sockets."""
-        pump = running_pump()
         for _ in range(_TURN):
             try:
                 fd = pump.next_client(sock)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from proxy.config import Address, Endpoint, UnixAddress
+from proxy.net.side import tune
 from proxy.net.unix_socket import UnixSocket, bind
 
 BACKLOG: Final = 1024
@@ -63,6 +64,8 @@ def inherited(sockets: list[socket.socket], own: bool = False) -> Listening:
     """Take sockets over that listen already, all of one address; own: a Unix socket's file is ours to remove."""
     for sock in sockets:
         sock.setblocking(False)
+        if sock.family != socket.AF_UNIX:
+            tune(sock)  # whoever is accepted inherits it
     name = sockets[0].getsockname()
     if sockets[0].family == socket.AF_UNIX:
         path = Path(os.fsdecode(name))

@@ -46,7 +46,7 @@ def configure_logging(level: LogLevel, log_format: LogFormat, stream: Stream) ->
     # Lines of our own take the short way: by `logging` each would cost three times as much.
     structlog.configure(
         processors=[*_common(), *rendering],
-        logger_factory=partial(_Lines, stream),
+        logger_factory=cache(partial(_Lines, stream)),  # else each line would have one made
         cache_logger_on_first_use=False,
     )
     change_level(level)

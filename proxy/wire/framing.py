@@ -12,7 +12,7 @@ from proxy.wire.errors import ProtocolError
 HEADER = 4
 MAX_PAYLOAD = 0xFFFFFF
 _LENGTH = (1 << 24) - 1  # the bits of a header that tell it
-_read_header = struct.Struct("<I").unpack_from
+_header = struct.Struct("<I")
 
 
 def frame(payload: bytes, sequence: int) -> bytes:
@@ -22,8 +22,9 @@ def frame(payload: bytes, sequence: int) -> bytes:
         payload: the payload.
         sequence: the first packet's sequence id; later ones count on, modulo 256.
     """
-    if len(payload) < MAX_PAYLOAD:
-        return len(payload).to_bytes(3, "little") + bytes((sequence & 0xFF,)) + payload
+    length = len(payload)
+    if length < MAX_PAYLOAD:
+        return _header.pack(length | (sequence & 0xFF) << 24) + payload
     return frame_pieces((payload,), sequence)
 
 
@@ -112,7 +113,7 @@ class PacketBuffer:
         data = self.waiting
         if len(data) < HEADER:
             return None
-        (header,) = _read_header(data)
+        (header,) = _header.unpack_from(data)
         length = header & _LENGTH
         if length > self._limit:
             raise ProtocolError(f"a packet of {length} bytes is over the limit of {self._limit}")
