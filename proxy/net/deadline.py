@@ -5,6 +5,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
 
+from proxy.net.guarded import call_guarded
+
 
 class Deadlines:
     """All deadlines of an event loop's connections, with one timer for each length of time that is given to them.
@@ -28,19 +30,16 @@ class Deadlines:
         return waiting
 
     def _come(self, seconds: float) -> None:
-        """Let the next deadline of this length come if it is its moment, or wait for it."""
-        loop = asyncio.get_running_loop()
-        waiting = self._waiting[seconds]
-        if not waiting:
-            del self._waiting[seconds]
-            return
-        deadline, at = next(iter(waiting.items()))
-        if at > monotonic():
-            loop.call_at(at, self._come, seconds)
-        else:
-            loop.call_soon(self._come, seconds)  # whatever comes of this one
+        """Let the deadlines of this length come whose moment it is, and wait for the next one."""
+        waiting, now = self._waiting[seconds], monotonic()
+        while waiting:
+            deadline, at = next(iter(waiting.items()))
+            if at > now:
+                asyncio.get_running_loop().call_at(at, self._come, seconds)
+                return
             del waiting[deadline]
-            deadline.come()
+            call_guarded(deadline.come)
+        del self._waiting[seconds]
 
 
 class Deadline:

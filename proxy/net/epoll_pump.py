@@ -49,7 +49,7 @@ class EpollPump(Pump):
             self.poller.unregister(transport.fd)
 
     def wait(self, seconds: float) -> list[tuple[int, int]]:
-        """Wait until something happens that is not for a pumped transport, or something is due, or time is over."""
+        """Wait until something happens that is the event loop's to do, or something is due, or time is over."""
         self.due = False
         until = monotonic() + seconds
         left = seconds

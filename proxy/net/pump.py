@@ -1,13 +1,12 @@
 """Connections that are driven by the shortest way, with no event loop in between, and what drives them.
 
-    event loop ──selector──▶ a pump ──▶ the sockets of all pumped transports, and the loop's own
+    event loop ──selector──▶ a pump ──▶ the sockets of all pumped transports, those that listen, and the loop's own
 
 The event loop waits at a pump, see `proxy.net.loop`. What has arrived on pumped sockets is read, handed on and sent at
 once, again and again, and the loop hears nothing of it until there is something for itself: another descriptor, a
 callback, or a timer. There are two pumps: `epoll_pump.py` works everywhere, `ring_pump.py` costs less.
 """
 
-import asyncio
 import errno
 import os
 import select
@@ -19,6 +18,7 @@ from typing import Any, Final, Protocol
 
 import cython
 
+from proxy.net.guarded import call_guarded
 from proxy.net.poller import make_poller
 
 if not cython.compiled:
@@ -115,13 +115,13 @@ class Pump:
         raise NotImplementedError
 
     def wait(self, seconds: float) -> list[tuple[int, int]]:
-        """Wait until something happens that is not for a pumped transport, or something is `due`, or time is over.
+        """Wait until something happens that is the event loop's to do, or something is `due`, or time is over.
 
         Args:
             seconds: for so long at most; negative: for any time.
 
         Returns:
-            The descriptors that are no transports' with what happened to them.
+            The descriptors that are no transports' and do not listen, with what happened to them.
         """
         raise NotImplementedError
 
@@ -139,16 +139,8 @@ class Pump:
             if callback is None:
                 others.append((fd, events))
             else:
-                _call(callback)
+                call_guarded(callback)
         return others
-
-
-def _call(callback: Callable[..., object], *args: object) -> None:
-    """Call as the event loop does: it is told of an exception, and all connections live on."""
-    try:
-        callback(*args)
-    except Exception as error:
-        asyncio.get_running_loop().call_exception_handler({"message": "callback failed", "exception": error})
 
 
 _HIGH_WATER: Final = 1 << 16
@@ -442,7 +434,7 @@ class PumpedTransport:
     def tell_loss(self) -> None:
         """Tell the reader of the end."""
         if not self._dropped:
-            _call(self._reader.connection_lost, self._loss)
+            call_guarded(self._reader.connection_lost, self._loss)
 
     def _watch(self, events: int) -> None:
         before, self.events = self.events, events

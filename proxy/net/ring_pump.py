@@ -129,7 +129,7 @@ class RingPump(Pump):
         return line
 
     def wait(self, seconds: float) -> list[tuple[int, int]]:
-        """Wait until something happens that is not for a pumped transport, or something is due, or time is over."""
+        """Wait until something happens that is the event loop's to do, or something is due, or time is over."""
         self.due = False
         ring = self._ring
         until = monotonic() + seconds

@@ -402,6 +402,7 @@ class LoginPhase:
             self._answered = True
             self._answers += onward
         if kind == OK:
+            status = parse_ok(payload).status
             self._state = _State.OVER
             self._auth = None  # the session may rest for long
             self._pass_answers_on()
@@ -410,7 +411,7 @@ class LoginPhase:
                     self._known_greeting(),
                     login,
                     terms,
-                    parse_ok(payload).status,
+                    status,
                     self._client_compression,
                     login.zstd_level,
                     self._backend_compression,

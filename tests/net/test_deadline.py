@@ -1,4 +1,5 @@
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -67,6 +68,27 @@ async def test_those_of_one_length_have_one_timer_and_come_one_by_one(monkeypatc
     assert timers == 1
     await over.wait()
     assert come == list(range(3, 1000, 2))
+
+
+async def test_all_that_are_over_come_in_one_turn() -> None:
+    loop, turns, come = asyncio.get_running_loop(), 0, []
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        loop.call_soon(turn)
+
+    deadlines, over = Deadlines(), asyncio.Event()
+    for deadline in [Deadline(deadlines) for _ in range(1000)]:
+        deadline.set(0.01, lambda: come.append(turns))
+    Deadline(deadlines).set(0.01, over.set)
+    until = time.monotonic() + 0.02
+    while time.monotonic() < until:
+        """All of them are over when the loop has its turn."""
+    turn()
+    await over.wait()
+    assert len(come) == 1000
+    assert len(set(come)) == 1
 
 
 async def test_one_that_fails_does_not_keep_the_others(happened: asyncio.Queue[str]) -> None:

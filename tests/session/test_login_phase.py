@@ -388,6 +388,17 @@ def test_a_socket_needs_no_tls() -> None:
         talk.backend << packets(RESPONSE)
 
 
+def test_an_error_comes_behind_an_ok_that_is_cut() -> None:
+    with conversation(Delivery()) as talk:
+        greeted(talk)
+        talk.client >> packets(RESPONSE)
+        talk.backend << packets(RESPONSE)
+        talk.backend >> packets(b"\0", sequence=2)
+        talk.client << packets(b"\0", sequence=2)
+        talk.client << error(1043, "Bad handshake", "08S01", sequence=3)
+        assert talk.session.result == "malformed"
+
+
 def test_a_client_that_asks_for_tls_it_was_not_offered() -> None:
     with conversation(Delivery()) as talk:
         greeted(talk)
