@@ -21,6 +21,7 @@ from tests.session.packets import command, duplicate, ok, query, result
 from tests.wire.packets import DEFINITION, eof, packets
 
 ALLOWANCE = 1.0 if sys.version_info[:2] == (3, 11) else 1.3
+LOGIN = Cost(3225, 206)
 KEPT_UNUSED = 3600
 KEPT_USED = 6750
 TEXT = "0123456789" * 6
@@ -51,14 +52,14 @@ EXCHANGES = [
     Exchange("insert", insert("plain"), (ok(1, 5),), Cost(675, 39)),
     Exchange("insert, id by the server", insert("plain"), (ok(1, 70_000),), Cost(735, 43)),
     Exchange("insert, when: conflict", insert("update_conflict"), (ok(1, 5),), Cost(680, 40)),
-    Exchange("insert, when: always", insert("update_always"), (ok(1, 5),), Cost(3880, 273)),
+    Exchange("insert, when: always", insert("update_always"), (ok(1, 5),), Cost(3860, 272)),
     Exchange(
         "conflict",
         insert("update_conflict"),
         (duplicate("12345678", "update_conflict.ux_k"), ok(2, 5)),
-        Cost(7270, 525),
+        Cost(7220, 522),
     ),
-    Exchange("conflict, no rule", insert("plain"), (duplicate("12345678", "plain.ux_k"),), Cost(5430, 404)),
+    Exchange("conflict, no rule", insert("plain"), (duplicate("12345678", "plain.ux_k"),), Cost(5390, 401)),
 ]
 
 
@@ -74,6 +75,19 @@ def test_exchanges_stay_within_their_bounds(exchange: Exchange, thousand: RuleSe
     found = _cost_of(exchange, thousand)
     assert found.steps <= exchange.bound.steps * ALLOWANCE
     assert found.calls <= exchange.bound.calls * ALLOWANCE
+
+
+def test_a_login_and_a_leave_stay_within_their_bound(thousand: RuleSet) -> None:
+    settings = shared(thousand)
+
+    def run() -> None:
+        session = logged_in(settings)
+        session.client_data(command(commands.QUIT))
+        session.client_lost()
+
+    found = cost(run)
+    assert found.steps <= LOGIN.steps * ALLOWANCE
+    assert found.calls <= LOGIN.calls * ALLOWANCE
 
 
 def test_a_thousand_rules_cost_a_select_nothing(thousand: RuleSet) -> None:
