@@ -11,11 +11,13 @@ from setuptools import Extension, setup
 # eleven of them (pair, session, login_phase ...) a connection took 448 us of CPU, without them 400.
 _MODULES = (
     "proxy/conflicts/counters.py",
+    "proxy/conflicts/insertions.py",
     "proxy/net/epoll_pump.py",
     "proxy/net/pump.py",
     "proxy/net/ring.py",
     "proxy/net/ring_pump.py",
     "proxy/session/fast_lane.py",
+    "proxy/session/insert_lane.py",
 )
 
 

@@ -1,8 +1,9 @@
 """The inserts that were sent a short while ago: what a cause is found in.
 
-Every INSERT passes here on its way to the backend, so `sent` is all that it costs: a hash, two look-ups and two stores,
-0.6 us. It is called when the statement is sent and not when it has succeeded, for of two sessions that race the loser
-may hear of it first. Memory is bounded by numbers and sizes, whatever clients send.
+Every INSERT passes here on its way to the backend, so `sent` is all that it costs: a hash, two look-ups and two stores.
+It is called when the statement is sent and not when it has succeeded, for of two sessions that race the loser may hear
+of it first. Memory is bounded by numbers and sizes, whatever clients send. What can be compiled is: see
+`insertions.pxd`.
 """
 
 from collections import deque
@@ -20,10 +21,11 @@ NEWEST: Final = 32
 """How many of these, of either kind, are searched through in any letter case after a conflict."""
 LONGEST_RECENT: Final = 1_024
 """Bytes of text, or of parameters, that such an insert has at most."""
-_SLASH: Final = 0x2F
 LONGEST: Final = 65_536
 """Bytes of text, and of parameters, that are hashed at most; 64 KiB take 20 us."""
-
+_MOST: Final = FINGERPRINTS
+_LONGEST_SHORT: Final = LONGEST_RECENT
+_SLASH: Final = 0x2F
 
 _Remembered = TypeVar("_Remembered")
 
@@ -84,17 +86,18 @@ class Insertions:
             at: now, in seconds of the monotonic clock.
             parameters: of a prepared statement's execution what `proxy.wire.execute.cut` gives.
         """
-        # Most statements are short, have no comment around them and no parameters: 0.5 us.
-        if parameters or not 1 < len(text) <= LONGEST_RECENT or text[-1] == _SLASH or text[0] == _SLASH:
+        # Most statements are short, have no comment around them and no parameters.
+        size = len(text)
+        if parameters or not 1 < size <= _LONGEST_SHORT or text[size - 1] == _SLASH or text[0] == _SLASH:
             self._sent_unusual(session, text, at, parameters)
             return
         key = hash(text)
         new = self._new
         if key in new or key in self._old:
             self._previous[key] = new.get(key) or self._old[key]
-        new[key] = int(at * 1000) << 32 | session
+        new[key] = _packed(session, at)
         self._texts.append(text)
-        if len(new) >= FINGERPRINTS:
+        if len(new) >= _MOST:
             self._begin_generation()
 
     def _sent_unusual(self, session: int, text: bytes, at: float, parameters: bytes) -> None:
@@ -108,9 +111,9 @@ class Insertions:
         if before is not None:
             self._previous[key] = before
         self._new[key] = _packed(session, at)
-        if len(text) <= LONGEST_RECENT:
+        if len(text) <= _LONGEST_SHORT:
             self._texts.append(text)
-        if len(self._new) >= FINGERPRINTS:
+        if len(self._new) >= _MOST:
             self._begin_generation()
 
     def executed(self, session: int, text: bytes, at: float, parameters: bytes) -> None:
@@ -122,10 +125,10 @@ class Insertions:
         new = self._new
         if key in new or key in self._old:
             self._previous[key] = new.get(key) or self._old[key]
-        new[key] = int(at * 1000) << 32 | session
-        if size <= LONGEST_RECENT:
+        new[key] = _packed(session, at)
+        if size <= _LONGEST_SHORT:
             self._executed.append((text, parameters))
-        if len(new) >= FINGERPRINTS:
+        if len(new) >= _MOST:
             self._begin_generation()
 
     def _begin_generation(self) -> None:
@@ -150,12 +153,10 @@ class Insertions:
 
     def _make_room(self, attempt: Attempt) -> None:
         """See to it that where most inserts fail, what is remembered is not those."""
-        texts, executed = self._texts, self._executed
-        if not attempt.parameters:
-            if texts and texts[-1] == attempt.text:
-                texts.pop()
-        elif executed and executed[-1] == (bare(attempt.text), attempt.parameters):
-            executed.pop()
+        if attempt.parameters:
+            _drop_newest(self._executed, (bare(attempt.text), attempt.parameters))
+        else:
+            _drop_newest(self._texts, attempt.text)
 
     def same(self, attempt: Attempt) -> Sent | None:
         """Give the last INSERT of the same bytes but for the attempt itself."""
@@ -225,6 +226,12 @@ def _holds(data: bytes, parts: Sequence[bytes]) -> bool:
         if part not in data:
             return False
     return True
+
+
+def _drop_newest(remembered: deque[_Remembered], failed: _Remembered) -> None:
+    """Drop the newest one if it is what has failed."""
+    if remembered and (newest := remembered.pop()) != failed:
+        remembered.append(newest)
 
 
 def _packed(session: int, at: float) -> int:

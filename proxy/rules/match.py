@@ -7,7 +7,7 @@ look-up. What is kept is bounded, for a client can invent any number of table na
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from functools import lru_cache
 from typing import Any, Final
 
@@ -15,8 +15,24 @@ from proxy.rules.rule import Rule, When
 from proxy.sql.names import same_name
 
 _REMEMBERED: Final = 4096
+_REMEMBERED_USERS: Final = 256
 
 Candidates = Callable[[str | None, str, str], tuple[Rule, ...]]
+
+
+class Way(Enum):
+    """How an insert may go."""
+
+    PLAIN = auto()
+    """As it is: no rules are for it."""
+    WATCHED = auto()
+    """As it is; a rule may answer a conflict with a second statement."""
+    READ = auto()
+    """A rule may put another text in its place."""
+
+
+Ways = dict[bytes, Way]
+"""The ways of inserts by how their texts begin; who fills it bounds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +43,12 @@ class RuleSet:
     source: str = ""
     version: str = ""
     _candidates: Candidates = field(init=False, repr=False, compare=False)
+    _ways: Callable[[str | None, str], Ways] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         index = _Index(self.rules)
         object.__setattr__(self, "_candidates", lru_cache(maxsize=_REMEMBERED)(index.find))
+        object.__setattr__(self, "_ways", lru_cache(maxsize=_REMEMBERED_USERS)(_no_ways))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave out what is kept for the next time: another process finds it anew."""
@@ -43,6 +61,17 @@ class RuleSet:
         Schemas and tables are compared without regard to case; users exactly, as MySQL does.
         """
         return self._candidates(schema, table, user)
+
+    def ways(self, schema: str | None, user: str) -> Ways:
+        """Give what sessions have noted of a user's inserts with this default schema: for sessions to use and fill."""
+        return self._ways(schema, user)
+
+
+def way_for(candidates: Sequence[Rule]) -> Way:
+    """Tell how an insert may go that these rules are for."""
+    if not candidates:
+        return Way.PLAIN
+    return Way.READ if rule_for_insert(candidates) is not None else Way.WATCHED
 
 
 def rule_for_conflict(candidates: Iterable[Rule], key: str | None) -> Rule | None:
@@ -69,6 +98,10 @@ def _overlap(first: Rule, second: Rule) -> bool:
     if not first.keys or not second.keys:
         return True
     return bool({key.lower() for key in first.keys} & {key.lower() for key in second.keys})
+
+
+def _no_ways(_schema: str | None, _user: str) -> Ways:
+    return {}
 
 
 class _Index:

@@ -10,7 +10,7 @@ Where a thing is:
 * the way of the bytes: `fast_lane`, or `client_stream` and `command_reader`, `in_flight`, then `reply_stream`,
   `reply_reader` and `reply_gate`; `compressed` around them;
 * a command: `command`, what it says: `contents`; `statement`, several of them: `batch`; `prepared`, `prepared_insert`;
-* what rules do to it: `selection` (which ones they are for, remembered in `beginnings`), `runner` (what is sent),
+* what rules do to it: `selection` (which ones they are for), `runner` (what is sent),
   `resolution` (what is decided, as a `decision`), `planner`, `reporter`, `tally`;
 * what is known of the session: `variables`, `effects` (on them), `status`, `account`, `trail`.
 """

@@ -91,7 +91,7 @@ class Account:
         if payload[0] == ERR:
             self._settings.counters.error(parse_err(payload).number)
             self._variables.forget()
-            self._variables.schema = None
+            self._variables.use(None)
         else:
             self._begin(status)
 

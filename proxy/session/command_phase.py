@@ -38,6 +38,7 @@ from proxy.session.contents import Contents
 from proxy.session.effects import Effects
 from proxy.session.fast_lane import FastLane, plain_starts
 from proxy.session.in_flight import InFlight
+from proxy.session.insert_lane import InsertLane
 from proxy.session.login_phase import Agreed
 from proxy.session.planner import Planner
 from proxy.session.prepared import PreparedStatements
@@ -296,19 +297,15 @@ class CommandPhase:
             self._runner.end()
             self._trail.end()
 
-    def tell_insert(self, data: bytes, at: float) -> bool:
-        """Tell of an INSERT, a chunk that is one whole command, that goes as it is; False: it must be read first."""
+    def insert_lane(self) -> InsertLane:
+        """Make the lane for INSERTs, see there."""
         if not self._laid:
             self._lay()
-        if data[HEADER] == commands.QUERY:
-            begins = HEADER + (3 if self._query_attributes else 1)
-            if not self._selection.goes_as_it_is(data, begins):
-                return False
-            self._trail.sent(data[begins:], at)
-        else:
-            found = self.lane.inserts[data[HEADER + 1 : HEADER + 5]]
-            self._trail.executed(found, data, at)
-        return True
+        return self._selection.insert_lane(self._settings.recorder.insertions, self._trail.session)
+
+    def execute(self, data: bytes, started: float) -> None:
+        """Tell of an execution of a prepared INSERT that no rules are for, a chunk that is one whole command."""
+        self._trail.executed(self.lane.inserts[data[HEADER + 1 : HEADER + 5]], data, started)
 
     def _leave(self, data: bytes) -> None:
         """Pass on the COM_QUIT of a client that has asked nothing but what is plain."""

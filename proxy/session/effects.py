@@ -84,13 +84,13 @@ class Effects:
         if command.verb and len(command.start) == HEAD:
             self._variables.forget()  # the rest of the text may hold anything
             if command.verb != "set":
-                self._variables.schema = None
+                self._variables.use(None)
         elif command.verb:
             self._variables.succeeded(command.verb, self._contents.text(command), status)
         elif command.code in commands.EXECUTES and self._contents.about(command)[0].verb in CHANGING:
             self._variables.forget()
         elif command.code == commands.INIT_DB:
-            self._variables.schema = command.start[1:].decode("utf-8", "surrogateescape")
+            self._variables.use(command.start[1:].decode("utf-8", "surrogateescape"))
         elif command.code == commands.RESET_CONNECTION:
             self._variables.forget()
 
@@ -106,7 +106,7 @@ class Effects:
         self._variables.forget()
         self._forget_tables()
         if len(command.start) == HEAD or may_use(command.start):
-            self._variables.schema = None
+            self._variables.use(None)
 
     def _may_be_several(self, command: Command) -> bool:
         """Tell whether a reply of several results may be one to several statements, and not to one CALL."""

@@ -12,6 +12,7 @@ from proxy.wire import commands
 
 if TYPE_CHECKING:
     from proxy.conflicts.counters import Counters
+    from proxy.session.insert_lane import InsertLane
 
 SHORT: Final = 1024
 """Bytes of a command that is kept for the search of causes, or of the beginning that is kept of a longer one."""
@@ -20,6 +21,8 @@ _LARGEST: Final = 0xFFFFFF  # the payload of a packet that continues in the next
 _QUERY: Final = commands.QUERY
 _STMT_EXECUTE: Final = commands.STMT_EXECUTE
 _SHORTEST: Final = 6  # bytes of a payload that is looked at here: so many that a text's first letters are there
+_TEXT: Final = 5  # where the text of a COM_QUERY begins
+_TEXT_BEHIND_COUNTS: Final = 7  # the same in a session with query attributes, where this one has none
 _KEPT: Final = SHORT
 _SEMICOLON: Final = ord(";")  # of bytes in bytes, Python tries a number first, and makes an error of it
 _AUTOCOMMIT: Final = cap.STATUS_AUTOCOMMIT
@@ -35,8 +38,11 @@ _EIGHT_BYTES: Final = 0xFE
 class General(Protocol):
     """What the fast lane asks of the general path, as `CommandPhase` has it."""
 
-    def tell_insert(self, data: bytes, at: float) -> bool:
-        """Tell of an INSERT, a chunk that is one whole command, that goes as it is; False: it must be read first."""
+    def insert_lane(self) -> "InsertLane":
+        """Make the lane for INSERTs that are sent as texts."""
+
+    def execute(self, data: bytes, started: float) -> None:
+        """Tell of an execution of a prepared INSERT that no rules are for, a chunk that is one whole command."""
 
 
 class FastLane:
@@ -62,6 +68,7 @@ class FastLane:
         watched: the ids of the prepared statements whose execution the general path wants to see, as they are sent.
         own_last: the server's last prepared statement is one of the proxy's own, so that no execution is plain.
         inserts: the ids of prepared INSERTs that no rules are for.
+        insert_lane: takes the user's INSERTs that are sent as texts; None before the first one.
     """
 
     __slots__ = (
@@ -79,6 +86,7 @@ class FastLane:
         "clear",
         "command",
         "count",
+        "insert_lane",
         "inserts",
         "own_last",
         "received",
@@ -116,6 +124,7 @@ class FastLane:
         self.watched: set[bytes] = set()
         self.own_last = False
         self.inserts: dict[bytes, Any] = {}
+        self.insert_lane: InsertLane | None = None
 
     def join(
         self,
@@ -143,7 +152,7 @@ class FastLane:
                     return
                 if self._is_insert(code, data):
                     started = self._clock()
-                    if self._general.tell_insert(data, started):
+                    if self._goes(code, data, started):
                         self._pass_on(code, data, size, started)
                         return
         self.clear = False
@@ -187,9 +196,19 @@ class FastLane:
     def _start(self, data: bytes) -> int:
         """Return how the text of a COM_QUERY begins; 0 if it has query attributes."""
         if not self._attributes:
-            return start_of(data, 5)
+            return start_of(data, _TEXT)
         # a parameter count (none) and the number of parameter sets
-        return start_of(data, 7) if not data[5] and data[6] == 1 else 0
+        return start_of(data, _TEXT_BEHIND_COUNTS) if not data[5] and data[6] == 1 else 0
+
+    def _goes(self, code: int, data: bytes, started: float) -> bool:
+        """Tell of an INSERT that goes as it is; False: it must be read first."""
+        if code != _QUERY:
+            self._general.execute(data, started)
+            return True
+        if self.insert_lane is None:
+            self.insert_lane = self._general.insert_lane()
+        begins = _TEXT_BEHIND_COUNTS if self._attributes else _TEXT
+        return self.insert_lane.goes(data, begins, started, self.several)
 
     def _pass_on(self, code: int, data: bytes, size: int, started: float) -> None:
         self.clear = False

@@ -8,13 +8,14 @@ one of them, and looked at again when it is known.
 from collections.abc import Callable, Collection
 from typing import Final
 
-from proxy.rules.match import RuleSet, rule_for_insert
+from proxy.conflicts.insertions import Insertions
+from proxy.rules.match import RuleSet, Way, Ways, way_for
 from proxy.rules.rule import Rule
 from proxy.session.batch import may_be_several, may_hold
-from proxy.session.beginnings import Beginnings, Way
 from proxy.session.command import HEAD, Command
 from proxy.session.contents import Contents
 from proxy.session.fast_lane import FastLane
+from proxy.session.insert_lane import InsertLane, may_return
 from proxy.session.prepared import PreparedStatements
 from proxy.session.resolution import Resolver
 from proxy.session.statement import Statement
@@ -37,9 +38,6 @@ WANTED: Final = tuple(
     for code in range(256)
 )
 """How many bytes of a command's payload must be there before it can be passed on, by its code."""
-_TAIL: Final = 1 << 16
-"""How many bytes of a text's end are searched for RETURNING, which is the last clause."""
-_SEMICOLON: Final = ord(";")
 
 
 class Selection:
@@ -62,7 +60,6 @@ class Selection:
 
     __slots__ = (
         "_batch_limit",
-        "_beginnings",
         "_contents",
         "_lane",
         "_mariadb",
@@ -97,36 +94,27 @@ class Selection:
         self._mariadb = mariadb
         self.longest = longest
         self._batch_limit = min(longest, LIMIT)
-        self._beginnings: Beginnings | None = None  # made for the first INSERT: most sessions that rest sent none
 
     def changed_user(self) -> None:
         """Go on for another user, for whom other rules may be."""
-        self._beginnings = None
+        self._lane.insert_lane = None
 
-    def goes_as_it_is(self, data: bytes, begins: int) -> bool:
-        """Tell whether an INSERT, sent as a text, goes the fast lane: as it came, with nothing of its reply kept back.
+    # ----------------------------------------------------------------------------------------------------------------
+    # By how an INSERT begins
 
-        Args:
-            data: a chunk that is one whole COM_QUERY.
-            begins: where the text begins in it.
-        """
-        rules = self._rules()
-        if not rules.rules:
-            return True
-        if self._lane.several and _SEMICOLON in data:
-            return not self.is_ruled(commands.QUERY, data, 0)
-        if self._beginnings is None:
-            self._beginnings = Beginnings(self._way_of)
-        way = self._beginnings.way_of(data, begins, rules, self._variables.schema)
-        if way is not Way.WATCHED:
-            return way is Way.PLAIN
-        return len(data) <= self.longest and not (self._mariadb and _may_return(data))
+    def insert_lane(self, insertions: Insertions, session: int) -> InsertLane:
+        """Make the lane for INSERTs that go as they are, see there."""
+        return InsertLane(
+            self, self._rules, self._variables, insertions, session, mariadb=self._mariadb, longest=self.longest
+        )
 
-    def _way_of(self, start: Head, schema: str | None) -> Way:
-        candidates = self._resolver.candidates(start, schema)
-        if not candidates:
-            return Way.PLAIN
-        return Way.READ if rule_for_insert(candidates) is not None else Way.WATCHED
+    def ways(self, schema: str | None) -> Ways:
+        """Give what is remembered of the user's INSERTs with this default schema, while the same rules are in force."""
+        return self._resolver.ways(schema)
+
+    def way_of(self, start: Head, schema: str | None) -> Way:
+        """Find the way of an INSERT that begins so, in a default schema."""
+        return way_for(self._resolver.candidates(start, schema))
 
     # ----------------------------------------------------------------------------------------------------------------
     # By a command's start
@@ -217,7 +205,7 @@ class Selection:
         if candidates is None:
             candidates = self._resolver.candidates(start, variables.schema)
         lexing, definite = variables.lexing(), not variables.temporary
-        returning = self._mariadb and _may_return(text)
+        returning = self._mariadb and may_return(text)
         return Statement(prefix, text, start, variables.schema, candidates, lexing, definite, returning)
 
     def insert(self, text: bytes, prefix: bytes = b"") -> Statement | None:
@@ -225,11 +213,6 @@ class Selection:
         start = head(text[:HEAD])
         candidates = self._resolver.candidates(start, self._variables.schema)
         return self.statement(prefix, text, start, candidates) if candidates else None
-
-
-def _may_return(text: bytes) -> bool:
-    """Tell whether rows may be the reply to an INSERT, which begins before the server has met a duplicate."""
-    return b"returning" in text[-_TAIL:].lower()
 
 
 def _may_be_insert(payload: bytes, at: int) -> bool:

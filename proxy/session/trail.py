@@ -30,9 +30,12 @@ class Trail:
         pending: those whose replies are due.
         recent: the last commands that were no inserts, the newest last; each as its packet, or the beginning of it.
         query_attributes: whether the session negotiated CLIENT_QUERY_ATTRIBUTES.
+
+    Attributes:
+        session: its number among those who tell.
     """
 
-    __slots__ = ("_contents", "_insertions", "_pending", "_query_attributes", "_recent", "_session")
+    __slots__ = ("_contents", "_insertions", "_pending", "_query_attributes", "_recent", "session")
 
     def __init__(
         self,
@@ -48,7 +51,7 @@ class Trail:
         self._pending = pending
         self._recent = recent
         self._query_attributes = query_attributes
-        self._session = insertions.opened()
+        self.session = insertions.opened()
 
     def passed(self, command: Command, verb: str, packet: bytes, *, whole: bool) -> None:
         """Tell of a command with this verb that goes to the backend as it is, and as much of its packet as is there."""
@@ -71,7 +74,7 @@ class Trail:
 
     def sent(self, text: bytes, at: float) -> None:
         """Tell of an INSERT, all of it, that goes to the backend as text; at: when it was read."""
-        self._insertions.sent(self._session, text, at)
+        self._insertions.sent(self.session, text, at)
 
     def executed(self, statement: Prepared, packet: bytes, at: float) -> None:
         """Tell of an execution of a prepared INSERT that no rules are for; packet: all of the EXECUTE."""
@@ -90,7 +93,7 @@ class Trail:
         if packet[bound_at] == 1:
             end += 2 * count
             statement.types = packet[bound_at + 1 : end]
-        self._insertions.executed(self._session, statement.bare, at, packet[_BITMAP_AT:bound_at] + packet[end:])
+        self._insertions.executed(self.session, statement.bare, at, packet[_BITMAP_AT:bound_at] + packet[end:])
 
     def attempt(self, command: Command) -> Attempt:
         """Say what is known of a command that has met a conflict."""
@@ -98,7 +101,7 @@ class Trail:
         # what was sent behind it may be among the commands, and tells nothing of why it was sent
         last = len(self._pending) == 1
         before = tuple([packet[HEADER:] for packet in reversed(self._recent)]) if last else ()
-        attempt = Attempt(self._session, said.text, said.whole, started=command.started, before=before)
+        attempt = Attempt(self.session, said.text, said.whole, started=command.started, before=before)
         if not said.whole or not said.execution:
             return attempt
         found = cut(said.execution, said.parameters, query_attributes=self._query_attributes)
@@ -110,7 +113,7 @@ class Trail:
 
     def end(self) -> None:
         """Tell of the session's end."""
-        self._insertions.ended(self._session)
+        self._insertions.ended(self.session)
 
     def _run(self, said: Said, at: float) -> bytes:
         """Tell of any execution of an INSERT; return the types that it brings."""
@@ -118,5 +121,5 @@ class Trail:
         if found is None:
             return b""
         values, types = found
-        self._insertions.sent(self._session, said.text, at, values)
+        self._insertions.sent(self.session, said.text, at, values)
         return types

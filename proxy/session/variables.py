@@ -51,6 +51,7 @@ class Variables:
         status: the status flags of the server's answer.
 
     Attributes:
+        schema: see above; `use` changes it.
         temporary: the session may have tables of its own, which no look-up finds.
         version: grows whenever a value may have changed, so that a text that was read earlier may mean another thing.
     """
@@ -60,8 +61,8 @@ class Variables:
         "_charset_safe",
         "_mariadb",
         "_no_backslash_escapes",
-        "_schema",
         "_utf8",
+        "schema",
         "temporary",
         "version",
     )
@@ -78,18 +79,12 @@ class Variables:
         self._no_backslash_escapes: bool | None = None
         self._charset_safe: bool | None = collation not in _UNSAFE_COLLATIONS
         self._utf8: bool | None = collation in _UTF8_COLLATIONS
-        self._schema = schema
-        self.version += 1
+        self.use(schema)
         self._adopt(status)
 
-    @property
-    def schema(self) -> str | None:
-        """The default schema; None: there is none, or it is not known."""
-        return self._schema
-
-    @schema.setter
-    def schema(self, schema: str | None) -> None:
-        self._schema = schema
+    def use(self, schema: str | None) -> None:
+        """Go on with another default schema; None: there is none, or it is not known."""
+        self.schema = schema
         self.version += 1
 
     def lexing(self) -> Lexing:
@@ -107,7 +102,7 @@ class Variables:
             self._set(text, status)
         elif verb == "use":
             match = _USE.fullmatch(text)
-            self.schema = _unquoted(match[1]) if match else None
+            self.use(_unquoted(match[1]) if match else None)
         elif verb == "execute":
             self.forget()
 
@@ -125,7 +120,7 @@ class Variables:
             ProtocolError: it is cut.
         """
         if kind == TRACK_SCHEMA:
-            self.schema = _text(read_bytes(data, 0)[0]) or None
+            self.use(_text(read_bytes(data, 0)[0]) or None)
         elif kind == TRACK_VARIABLE:
             name, at = read_bytes(data, 0)
             value = read_bytes(data, at)[0]

@@ -49,17 +49,17 @@ EXCHANGES = [
     Exchange("select, text", query("SELECT c FROM plain WHERE id = 1234"), (ROW,), Cost(620, 25)),
     Exchange("select, prepared", EXECUTE, (ROW,), Cost(585, 23)),
     Exchange("commit", query("COMMIT"), (ok(),), Cost(415, 23)),
-    Exchange("insert", insert("plain"), (ok(1, 5),), Cost(675, 39)),
-    Exchange("insert, id by the server", insert("plain"), (ok(1, 70_000),), Cost(735, 43)),
-    Exchange("insert, when: conflict", insert("update_conflict"), (ok(1, 5),), Cost(680, 40)),
-    Exchange("insert, when: always", insert("update_always"), (ok(1, 5),), Cost(3860, 272)),
+    Exchange("insert", insert("plain"), (ok(1, 5),), Cost(655, 38)),
+    Exchange("insert, id by the server", insert("plain"), (ok(1, 70_000),), Cost(715, 42)),
+    Exchange("insert, when: conflict", insert("update_conflict"), (ok(1, 5),), Cost(676, 40)),
+    Exchange("insert, when: always", insert("update_always"), (ok(1, 5),), Cost(3840, 268)),
     Exchange(
         "conflict",
         insert("update_conflict"),
         (duplicate("12345678", "update_conflict.ux_k"), ok(2, 5)),
-        Cost(7220, 522),
+        Cost(7205, 520),
     ),
-    Exchange("conflict, no rule", insert("plain"), (duplicate("12345678", "plain.ux_k"),), Cost(5390, 401)),
+    Exchange("conflict, no rule", insert("plain"), (duplicate("12345678", "plain.ux_k"),), Cost(5360, 398)),
 ]
 
 

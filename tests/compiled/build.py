@@ -9,11 +9,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 MODULES = (
     "proxy.conflicts.counters",
+    "proxy.conflicts.insertions",
     "proxy.net.epoll_pump",
     "proxy.net.pump",
     "proxy.net.ring",
     "proxy.net.ring_pump",
     "proxy.session.fast_lane",
+    "proxy.session.insert_lane",
 )
 
 

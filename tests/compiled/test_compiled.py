@@ -10,10 +10,13 @@ from tests.compiled.build import ROOT, compile_into, run_python, what_is_built
 pytestmark = pytest.mark.timeout(600)  # half of it is for the compiler
 
 TESTS = (
+    "tests/conflicts/test_causes.py",
     "tests/conflicts/test_counters.py",
+    "tests/conflicts/test_insertions.py",
     "tests/net/test_pump.py",
     "tests/net/test_pair.py",
     "tests/session/test_fast_lane.py",
+    "tests/session/test_insert_lane.py",
     "tests/session/test_transparency.py",
     "tests/e2e/test_seed.py",
     "tests/e2e/test_transparency.py",

@@ -1,11 +1,9 @@
 import pytest
 
-from proxy.conflicts import insertions
 from proxy.conflicts.attempt import Attempt
-from proxy.conflicts.insertions import LONGEST, NEWEST, RECENT, Insertions, Sent
+from proxy.conflicts.insertions import FINGERPRINTS, LONGEST, NEWEST, RECENT, Insertions, Sent
 from proxy.conflicts.mentions import needle_of
 
-FINGERPRINTS = 1100  # for a test
 TEXT = b"INSERT INTO users (email) VALUES ('a@x')"
 
 
@@ -100,15 +98,15 @@ def test_a_sessions_end_is_known() -> None:
     assert (memory.is_alive(one), memory.is_alive(other)) == (False, True)
 
 
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(insertions, "FINGERPRINTS", FINGERPRINTS)
+def test_memory_is_bounded() -> None:
     memory = Insertions()
     one = memory.opened()
     for number in range(3 * FINGERPRINTS):
         memory.sent(one, b"INSERT %d" % number, 1.0)
-    kept = [number for number in range(3 * FINGERPRINTS) if memory.same(attempt(one, 2.0, b"INSERT %d" % number))]
+    sent = range(3 * FINGERPRINTS)
+    kept = [number for number in sent if memory.same(attempt(one, 2.0, b"INSERT %d" % number))]
     assert FINGERPRINTS <= len(kept) <= 2 * FINGERPRINTS
-    assert kept[-1] == 3 * FINGERPRINTS - 1
+    assert kept[-1] == sent[-1]
     assert len(list(memory.recent(needle_of("INSERT")))) == RECENT
 
 

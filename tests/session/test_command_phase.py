@@ -6,6 +6,7 @@ from proxy.wire import capabilities as cap
 from proxy.wire import commands
 from tests.session.conversation import USUAL, Delivery, conversation, cut_everywhere, logged_in, rules
 from tests.session.packets import command, duplicate, error, ok, packets, query, result
+from tests.session.ruled import statement
 from tests.wire import packets as payloads
 from tests.wire.packets import DEFINITION, prepared, progress
 
@@ -188,6 +189,25 @@ def test_change_user(delivery: Delivery) -> None:
         backend >> ok(1)
         client << ok(1)
         backend << query("SELECT 1")
+
+
+def test_what_is_known_of_one_users_inserts_is_not_for_the_next() -> None:
+    always = "columns: [email], action: ignore, when: always"
+    in_force = rules(f"- {{name: r, table: users, {always}, match: {{users: [carol]}}}}")
+    change = command(commands.CHANGE_USER, b"carol\0\0shop\0\x2d\0caching_sha2_password\0")
+    with logged_in(Delivery(), in_force) as talk:
+        client, backend = talk
+        for _ in range(2):
+            client >> query(INSERT)
+            backend << query(INSERT)
+            backend >> ok(1)
+            client << ok(1)
+        client >> change
+        backend << change
+        backend >> ok()
+        client << ok()
+        client >> query(INSERT)
+        backend << query(statement(in_force, INSERT))
 
 
 @cut_everywhere

@@ -1,0 +1,15 @@
+# Types for a compiled build of insertions.py: what every INSERT passes is without a look-up of names.
+
+cdef int _MOST, _LONGEST_SHORT, _SLASH
+
+cdef class Insertions:
+    cdef dict _new, _old, _previous
+    cdef object _texts, _executed
+    cdef set _alive
+    cdef long long _last_session
+    cpdef sent(self, long long session, bytes text, double at, bytes parameters=*)
+    cdef _sent_unusual(self, long long session, bytes text, double at, bytes parameters)
+    cpdef executed(self, long long session, bytes text, double at, bytes parameters)
+    cdef _begin_generation(self)
+
+cdef object _packed(long long session, double at)

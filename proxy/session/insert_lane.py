@@ -1,0 +1,137 @@
+"""INSERTs on the fast lane: which of them go as they are, remembered by how they begin.
+
+Most have one of a few beginnings, and values of their own. What can be compiled is: see `insert_lane.pxd`.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from proxy.conflicts.insertions import Insertions
+from proxy.rules.match import RuleSet, Way, Ways
+from proxy.session.variables import Variables
+from proxy.sql.head import Head, head
+from proxy.wire import commands
+
+_LOOK: Final = 1024  # bytes, as `head` looks at
+_MOST: Final = 256  # beginnings that are remembered
+_TAIL: Final = 1 << 16
+_NAME: Final = rb"(?:[0-9A-Za-z_$]++|`[^`]++`)"
+_BEGINNING: Final = re.compile(
+    rb"INSERT\s++(?:INTO\s++)?+" + _NAME + rb"(?:\." + _NAME + rb")?+\s*+(?:VALUES?\s*+)?+", re.IGNORECASE
+)
+"""A beginning that tells everything: no comment, and no name that goes on."""
+_OPENING: Final = ord("(")  # of bytes in bytes, Python tries a number first, and makes an error of it
+_SEMICOLON: Final = ord(";")
+
+
+_PLAIN: Final = Way.PLAIN
+_WATCHED: Final = Way.WATCHED
+
+
+class Judge(Protocol):
+    """What the insert lane asks, as `Selection` has it."""
+
+    def ways(self, schema: str | None) -> Ways:
+        """Give what is remembered of the user's INSERTs with this default schema, while the same rules are in force."""
+
+    def way_of(self, start: Head, schema: str | None) -> Way:
+        """Find the way of a statement that begins so, in a default schema."""
+
+    def is_ruled(self, code: int, data: bytes, position: int) -> bool:
+        """Tell whether a command is, or may hold, an INSERT that rules are for."""
+
+
+class InsertLane:
+    """Takes the INSERTs that one user sends as texts in a session, and tells of those that go as they are.
+
+    Args:
+        judge: finds the ways of INSERTs.
+        rules: gives the rules in force.
+        variables: the session's, for the default schema.
+        insertions: who is told.
+        session: the session's number there.
+        mariadb: the server is MariaDB, where rows may be the reply to an INSERT.
+        longest: bytes of a statement that rules are for; a longer one goes as it is.
+    """
+
+    __slots__ = (
+        "_insertions",
+        "_judge",
+        "_known_for",
+        "_longest",
+        "_mariadb",
+        "_rules",
+        "_schema",
+        "_session",
+        "_variables",
+        "_ways",
+    )
+
+    def __init__(
+        self,
+        judge: Judge,
+        rules: Callable[[], RuleSet],
+        variables: Variables,
+        insertions: Insertions,
+        session: int,
+        *,
+        mariadb: bool,
+        longest: int,
+    ) -> None:
+        self._judge = judge
+        self._rules = rules
+        self._variables = variables
+        self._insertions = insertions
+        self._session = session
+        self._mariadb = mariadb
+        self._longest = longest
+        self._ways: Ways = {}
+        self._known_for: RuleSet | None = None
+        self._schema: str | None = None
+
+    def goes(self, data: bytes, at: int, started: float, several: bool) -> bool:
+        """Tell of an INSERT that goes as it came, with nothing of its reply kept back; False: it must be read first.
+
+        Args:
+            data: a chunk that is one whole COM_QUERY.
+            at: where the text begins in it.
+            started: when it was read, in seconds of the monotonic clock.
+            several: the text may hold several statements.
+        """
+        if several and _SEMICOLON in data:
+            if self._judge.is_ruled(commands.QUERY, data, 0):
+                return False
+        else:
+            way = self._way_of(data, at)
+            if way is not _PLAIN and not (way is _WATCHED and self._may_be_watched(data)):
+                return False
+        self._insertions.sent(self._session, data[at:], started)
+        return True
+
+    def _may_be_watched(self, data: bytes) -> bool:
+        return len(data) <= self._longest and not (self._mariadb and may_return(data))
+
+    def _way_of(self, data: bytes, at: int) -> Way:
+        rules, schema = self._rules(), self._variables.schema
+        if rules is not self._known_for or schema != self._schema:
+            self._ways = self._judge.ways(schema)
+            self._known_for, self._schema = rules, schema
+        end = data.find(_OPENING, at, at + _LOOK)
+        beginning = data[at:end] if end > 0 else b""
+        way = self._ways.get(beginning)
+        if way is None:
+            way = self._judge.way_of(head(data[at : at + _LOOK]), schema)
+            if _BEGINNING.fullmatch(beginning):
+                if len(self._ways) >= _MOST:
+                    self._ways.clear()
+                self._ways[beginning] = way
+        return way
+
+
+def may_return(text: bytes) -> bool:
+    """Tell whether rows may be the reply to an INSERT, which begins before the server has met a duplicate.
+
+    RETURNING is the last clause: a text's end is searched for it.
+    """
+    return b"returning" in text[-_TAIL:].lower()
