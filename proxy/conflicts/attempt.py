@@ -14,6 +14,7 @@ class Attempt(NamedTuple):
         started: when the command was read, in seconds of the monotonic clock; the same as `Insertions.sent` was given.
         before: the payloads (or their beginnings) of the commands that the session had sent before, the newest first: a
             SELECT that looked for the entry may be among them.
+        table: the one that the statement names, as far as is known.
         types: two bytes for the type of each parameter; b"" where they are not known.
         bulk: whether the parameters are those of many rows.
     """
@@ -24,5 +25,6 @@ class Attempt(NamedTuple):
     parameters: bytes = b""
     started: float = 0.0
     before: tuple[bytes, ...] = ()
+    table: str | None = None
     types: bytes = b""
     bulk: bool = False

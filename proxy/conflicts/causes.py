@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from proxy.conflicts.attempt import Attempt
 from proxy.conflicts.bucket import TokenBucket
-from proxy.conflicts.conflict import Cause, Conflict, Outcome
+from proxy.conflicts.conflict import Cause, Met
 from proxy.conflicts.insertions import Insertions, Recent, Sent, bare, fingerprint
 from proxy.conflicts.mentions import mentions, mentions_table, needle_of, offers
 from proxy.conflicts.message import ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME
@@ -104,7 +104,7 @@ class _Case(NamedTuple):
     same: the last INSERT of the same bytes. before: when the same entry was in conflict first.
     """
 
-    conflict: Conflict
+    met: Met
     attempt: Attempt
     offered: Offered
     columns: tuple[str, ...]
@@ -146,21 +146,20 @@ class Judge:
         self._statements: dict[int, int] = {}
         self._repeats: dict[tuple[str | None, str | None, str], _Repeats] = {}
 
-    def judge(self, conflict: Conflict, attempt: Attempt) -> Verdict:
+    def judge(self, met: Met, attempt: Attempt) -> Verdict:
         """Find the cause of the conflict that an attempt has met, and its key's columns."""
-        facts = self._facts(conflict.schema, conflict.table, conflict.key)
+        facts = self._facts(met.schema, met.table, met.key)
         columns = facts.columns or () if facts is not None else ()
-        if conflict.errno not in _ERRORS or not _is_own(conflict, attempt):
+        if met.errno not in _ERRORS or not _is_own(met, attempt):
             return Verdict(Cause.UNKNOWN, columns)
         readable = self._text.take(min(len(attempt.text) + len(attempt.parameters), LOOK) + SEARCH)
         alone = readable and _is_alone(attempt.text)
         offered = _read_attempt(attempt, facts) if alone else NOTHING
-        if not columns and conflict.entry is not None:
-            columns = find_columns(offered, conflict.entry)
-        came_in = conflict.outcome is Outcome.INSERTED
-        same = self._insertions.same(attempt) if came_in else self._insertions.failed(attempt)
+        if not columns and met.entry is not None:
+            columns = find_columns(offered, met.entry)
+        same = self._insertions.failed(attempt)
         now = self._clock()
-        case = _Case(conflict, attempt, offered, columns, facts, now, same, self._met_before(conflict, now))
+        case = _Case(met, attempt, offered, columns, facts, now, same, self._met_before(met, now))
         cause = self._of_statement(case) or self._of_same(case)
         if cause is None:
             cause = self._of_others(case) if alone else Cause.UNKNOWN
@@ -199,13 +198,13 @@ class Judge:
 
     def _count(self, case: _Case) -> tuple[int, _Repeats]:
         """Count a conflict of bytes that were sent before; return how often they met one, and their key's counts."""
-        conflict, attempt = case.conflict, case.attempt
+        met, attempt = case.met, case.attempt
         if len(self._statements) >= ENTRIES:
             self._statements.clear()
             self._repeats.clear()
         print_ = fingerprint(attempt.text, attempt.parameters)
         times = self._statements[print_] = self._statements.get(print_, 0) + 1
-        repeats = self._repeats.setdefault((conflict.schema, conflict.table, conflict.key), _Repeats())
+        repeats = self._repeats.setdefault((met.schema, met.table, met.key), _Repeats())
         repeats.conflicts += 1
         repeats.statements += times == 1
         return times, repeats
@@ -214,8 +213,8 @@ class Judge:
     # Other statements
 
     def _of_others(self, case: _Case) -> Cause:
-        conflict, attempt = case.conflict, case.attempt
-        if conflict.entry is None or conflict.statement not in ("insert", "replace"):
+        met, attempt = case.met, case.attempt
+        if met.entry is None or met.statement not in ("insert", "replace"):
             return Cause.UNKNOWN
         if _was_in_conflict(case):
             return Cause.EXISTING
@@ -234,7 +233,7 @@ class Judge:
 
     def _others(self, case: _Case) -> Iterator[Sent]:
         """Find the recent inserts of the same entry into the same table but for the attempt itself."""
-        attempt, entry, text = case.attempt, case.conflict.entry, bare(case.attempt.text)
+        attempt, entry, text = case.attempt, case.met.entry, bare(case.attempt.text)
         if entry is None:
             return
         for recent in islice(self._insertions.recent(needle_of(entry)), EXAMINED):
@@ -248,7 +247,7 @@ class Judge:
                 yield recent.sent
 
     def _offers(self, case: _Case, recent: Recent, entry: str) -> bool:
-        table = case.conflict.table
+        table = case.met.table
         if table is None or fold(head(recent.text).table or "") != fold(table):
             return False
         if not self._text.take(len(recent.text)):
@@ -258,11 +257,11 @@ class Judge:
     # ----------------------------------------------------------------------------------------------------------------
     # Entries that were in conflict
 
-    def _met_before(self, conflict: Conflict, now: float) -> float | None:
+    def _met_before(self, met: Met, now: float) -> float | None:
         """Tell when the same entry was in conflict first, as far as is remembered; from now on this one is."""
-        if conflict.entry is None:
+        if met.entry is None:
             return None
-        key = hash((conflict.schema, conflict.table, conflict.key, conflict.entry))
+        key = hash((met.schema, met.table, met.key, met.entry))
         before = self._entries.get(key) or self._old_entries.get(key)
         self._entries[key] = before or now
         if len(self._entries) >= ENTRIES:
@@ -302,15 +301,14 @@ def _read_attempt(attempt: Attempt, facts: KeyFacts | None) -> Offered:
         return offered
 
 
-def _is_own(conflict: Conflict, attempt: Attempt) -> bool:
+def _is_own(met: Met, attempt: Attempt) -> bool:
     """Tell whether the conflict is on the statement's own table, and not on one that a trigger writes to."""
-    table = head(attempt.text).table
-    return table is not None and conflict.table is not None and same_name(table, conflict.table)
+    return attempt.table is not None and met.table is not None and same_name(attempt.table, met.table)
 
 
 def _is_twice(case: _Case) -> bool:
     """Tell whether two rows of the statement offer the same entry, and it is the one in conflict."""
-    entry = case.conflict.entry
+    entry = case.met.entry
     if len(case.offered.rows) < 2 or not case.columns or entry is None:
         return False
     seen: set[tuple[str, ...]] = set()
@@ -335,7 +333,7 @@ def _is_entry(case: _Case, row: tuple[object, ...], entry: str) -> bool:
 
 def _is_generated(case: _Case) -> bool:
     """Tell whether the server made up the value in conflict."""
-    entry, facts, offered = case.conflict.entry, case.facts, case.offered
+    entry, facts, offered = case.met.entry, case.facts, case.offered
     if entry is None or not entry.isdigit() or not offered.rows:
         return False
     if facts is not None:
@@ -346,7 +344,7 @@ def _is_generated(case: _Case) -> bool:
         if offered.columns is None:
             return False
         return index is None or any(row[index].generated for row in offered.rows if index < len(row))
-    return case.conflict.key == "PRIMARY" and offered.whole and not _may_be_written(case, entry)
+    return case.met.key == "PRIMARY" and offered.whole and not _may_be_written(case, entry)
 
 
 def _may_be_written(case: _Case, entry: str) -> bool:
@@ -363,7 +361,7 @@ def _may_be_written(case: _Case, entry: str) -> bool:
 
 def _has_looked(case: _Case) -> bool:
     """Tell whether the session has just looked for the entry with a SELECT on the table."""
-    entry, table = case.conflict.entry, case.conflict.table
+    entry, table = case.met.entry, case.met.table
     if entry is None or table is None:
         return False
     return any(mentions_table(payload, table) and mentions(payload, payload, entry) for payload in case.attempt.before)

@@ -1,7 +1,9 @@
-"""One duplicate-key error, or one that a rule prevented, as a value."""
+"""One duplicate-key error, or one that a rule prevented, as values."""
 
 from enum import StrEnum
 from typing import NamedTuple
+
+from proxy.conflicts.traces import Trace
 
 
 class Outcome(StrEnum):
@@ -42,41 +44,54 @@ class Cause(StrEnum):
     """What was seen does not tell."""
 
 
-class Conflict(NamedTuple):
-    """All that is known of one conflict.
+class Met(NamedTuple):
+    """What is in conflict, known before it is known what becomes of it.
 
-    at: seconds since the epoch. thread_id: the server's connection id. client: the client's address.
     schema, table: None where neither the statement nor the server's message tells.
     key: the unique index, without its table; "unknown" where the message does not tell.
     entry: the value in conflict as the server printed it: personal data, never to be shown as it is by default.
-    statement: the statement's verb in lower case. rule: the name of the rule that was in charge, if any.
+    statement: the statement's verb in lower case.
     errno: the server's error number; 1062 for a conflict that a rule prevented.
+    """
+
+    schema: str | None
+    table: str | None
+    key: str
+    entry: str | None
+    statement: str
+    errno: int
+
+
+class Finding(NamedTuple):
+    """What was found out about a conflict.
+
+    columns: the key's columns where they are known, else (). sample: the statement without its values; digest: a hash
+    of that. trace: which one the statement belongs to, if any.
+    """
+
+    cause: Cause = Cause.UNKNOWN
+    columns: tuple[str, ...] = ()
+    sample: str = ""
+    digest: str = ""
+    trace: Trace | None = None
+
+
+class Conflict(NamedTuple):
+    """One conflict, and what has become of it.
+
+    at: seconds since the epoch. thread_id: the server's connection id. client: the client's address.
+    rule: the name of the rule that was in charge, if any.
     latency: seconds from the conflict to the client's reply; None where there was no second statement.
     rows: how many of one statement met the same.
-    columns: the key's columns where they are known, else (). sample: the statement without its values; digest: a hash
-    of that.
     """
 
     at: float
     thread_id: int
     user: str
     client: str
-    schema: str | None
-    table: str | None
-    key: str
-    entry: str | None
-    statement: str
+    met: Met
     outcome: Outcome
     rule: str | None
-    errno: int
     latency: float | None
     rows: int = 1
-    cause: Cause = Cause.UNKNOWN
-    columns: tuple[str, ...] = ()
-    sample: str = ""
-    digest: str = ""
-
-    def found(self, cause: Cause, columns: tuple[str, ...], sample: str, digest: str) -> "Conflict":
-        """Give it with what was found out about it."""
-        # not by _replace: of the tuples that it leaves Python keeps 2,000 to use again, and never does
-        return Conflict(*self[:-4], cause, columns, sample, digest)
+    finding: Finding = Finding()

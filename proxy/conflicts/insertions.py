@@ -158,16 +158,10 @@ class Insertions:
         else:
             _drop_newest(self._texts, attempt.text)
 
-    def same(self, attempt: Attempt) -> Sent | None:
-        """Give the last INSERT of the same bytes but for the attempt itself."""
-        key = _key(attempt)
-        if key is None:
-            return None
-        found = self._last(key)
-        if found == _unpacked(_packed(attempt.session, attempt.started)):
-            previous = self._previous.get(key)
-            found = None if previous is None else _unpacked(previous)
-        return found
+    def came_in(self, attempt: Attempt) -> None:
+        """Remember an INSERT again that had failed: a second statement has done what it was to do."""
+        if attempt.whole:
+            self.sent(attempt.session, attempt.text, attempt.started, attempt.parameters)
 
     def recent(self, needle: Needle) -> Iterator[Recent]:
         """Give the inserts that are remembered as they are, have not failed and may mention an entry, the newest first.

@@ -139,22 +139,23 @@ class Journal:
         """Keep a conflict; entry: what is shown of the value in conflict."""
         self._last_id += 1
         self.total += conflict.rows
+        met, finding = conflict.met, conflict.finding
         record = Record(
             id=self._last_id,
             at=conflict.at,
             thread_id=conflict.thread_id,
             user=printable(conflict.user),
             client=conflict.client,
-            name=key_name(conflict.schema, conflict.table, conflict.key),
-            columns=conflict.columns,
+            name=key_name(met.schema, met.table, met.key),
+            columns=finding.columns,
             entry=entry,
-            statement=statement_label(conflict.statement),
-            digest=conflict.digest,
-            sample=conflict.sample,
+            statement=statement_label(met.statement),
+            digest=finding.digest,
+            sample=finding.sample,
             outcome=conflict.outcome,
             rule=conflict.rule,
-            cause=conflict.cause,
-            errno=conflict.errno,
+            cause=finding.cause,
+            errno=met.errno,
             latency=conflict.latency,
             rows=conflict.rows,
         )

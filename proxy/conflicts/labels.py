@@ -106,9 +106,10 @@ def key_name(schema: str | None, table: str | None, key: str) -> KeyName:
 
 def conflict_labels(conflict: Conflict) -> ConflictLabels:
     """Name the labels under which a conflict is counted."""
+    met = conflict.met
     return ConflictLabels(
-        *key_name(conflict.schema, conflict.table, conflict.key),
-        statement_label(conflict.statement),
+        *key_name(met.schema, met.table, met.key),
+        statement_label(met.statement),
         conflict.outcome,
         conflict.rule or "",
     )

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from proxy.conflicts.attempt import Attempt
 from proxy.conflicts.bucket import TokenBucket
 from proxy.conflicts.causes import Facts, Judge, KeyFacts
-from proxy.conflicts.conflict import Cause, Conflict
+from proxy.conflicts.conflict import Cause, Conflict, Finding, Met
 from proxy.conflicts.counters import Counters
 from proxy.conflicts.insertions import Insertions
 from proxy.conflicts.journal import Journal
@@ -76,19 +76,22 @@ class Recorder:
         self.journal = journal or Journal()
         self._judge = Judge(self.insertions, clock, facts, sees_all)
 
-    def record(self, conflict: Conflict, attempt: Attempt | None = None) -> None:
-        """Judge, count and keep a conflict, and log it as one line "conflict", or count the line as suppressed.
+    def judge(self, met: Met, attempt: Attempt, at: float) -> Finding:
+        """Find out about a conflict what the session saw of the statement tells: once, when it is met.
 
-        attempt: what the session saw of the statement; it holds values, and nothing of it is kept here.
+        attempt: the statement; it holds values, and nothing of it is kept here. at: now, in seconds since the epoch.
         """
-        trace = None
-        if attempt is not None:
-            trace = trace_of(attempt.text, conflict.at)
-            conflict = self._judged(conflict, attempt)
+        cause, columns, read = self._judge.judge(met, attempt)
+        sample = redact(attempt.text) if read else ""
+        return Finding(cause, columns, sample, digest(sample) if sample else "", trace_of(attempt.text, at))
+
+    def record(self, conflict: Conflict) -> None:
+        """Count and keep a conflict, and log it as one line "conflict", or count the line as suppressed."""
         labels = conflict_labels(conflict)
-        self._counters.conflict(labels, conflict.rows, trace)
-        self._counters.cause(cause_labels(labels, conflict.cause), conflict.rows)
-        self.journal.add(conflict, None if conflict.entry is None else self._shown(conflict.entry))
+        self._counters.conflict(labels, conflict.rows, conflict.finding.trace)
+        self._counters.cause(cause_labels(labels, conflict.finding.cause), conflict.rows)
+        entry = conflict.met.entry
+        self.journal.add(conflict, None if entry is None else self._shown(entry))
         if not self._bucket.take():
             self._suppressed += 1
             return
@@ -98,11 +101,6 @@ class Recorder:
             self._suppressed = 0
         self._log.info("conflict", **fields)
 
-    def _judged(self, conflict: Conflict, attempt: Attempt) -> Conflict:
-        cause, columns, read = self._judge.judge(conflict, attempt)
-        sample = redact(attempt.text) if read else ""
-        return conflict.found(cause, columns, sample, digest(sample) if sample else "")
-
     def _shown(self, entry: str) -> str:
         if self._show_values:
             return printable(entry)
@@ -111,18 +109,18 @@ class Recorder:
 
 def conflict_fields(conflict: Conflict, shown: Callable[[str], str]) -> dict[str, Any]:
     """Name the fields of a conflict's log line; what is not known is left out. shown: what to print for a value."""
-    labels = conflict_labels(conflict)
+    labels, met, finding = conflict_labels(conflict), conflict.met, conflict.finding
     fields = {
         "schema": labels.schema or None,
         "table": labels.table or None,
         "key": labels.key,
-        "entry": None if conflict.entry is None else shown(conflict.entry),
+        "entry": None if met.entry is None else shown(met.entry),
         "statement": labels.statement,
         "outcome": conflict.outcome.value,
-        "cause": None if conflict.cause is Cause.UNKNOWN else conflict.cause.value,
-        "digest": conflict.digest or None,
+        "cause": None if finding.cause is Cause.UNKNOWN else finding.cause.value,
+        "digest": finding.digest or None,
         "rule": conflict.rule,
-        "errno": conflict.errno,
+        "errno": met.errno,
         "count": conflict.rows,
         "thread_id": conflict.thread_id,
         "user": printable(conflict.user),

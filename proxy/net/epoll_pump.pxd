@@ -33,5 +33,6 @@ cdef class EpollPump(Pump):
     cdef list _transports
     cpdef watch(self, PumpedTransport transport, int before, int events)
     cpdef forget(self, PumpedTransport transport, int before)
-    @cython.locals(transport=PumpedTransport, found=list, others=list, fd=int, events=int, until=double, left=double)
+    @cython.locals(transport=PumpedTransport, found=list, others=list, fd=int, events=int, at_rest=bint, until=double,
+                   left=double)
     cpdef list wait(self, double seconds)

@@ -57,7 +57,10 @@ class EpollPump(Pump):
         while True:
             if self.lost:
                 self.tell_losses()
-            found = wait(self.poller, self._number, 0.0 if self.due else left)
+            if self.calls:
+                self.call_back()
+            at_rest = not (self.due or self.calls or self.lost)
+            found = wait(self.poller, self._number, left if at_rest else 0.0)
             for fd, events in found:
                 transport = self._transports[fd] if fd < len(self._transports) else None
                 if transport is not None:
@@ -66,7 +69,7 @@ class EpollPump(Pump):
                     others.append((fd, events))
             if others:
                 others = self.not_listening(others)
-            if others or self.due or not found:
+            if others or self.due or (at_rest and not found):
                 return others
             if seconds >= 0:
                 left = until - monotonic()

@@ -14,6 +14,7 @@ from proxy.net.client import Client
 from proxy.net.deadline import Deadline
 from proxy.net.driven import DrivenSession
 from proxy.net.login_reader import LoginReader, UnexpectedProxyHeaderError
+from proxy.net.loop import running_pump
 from proxy.net.pump import PumpedTransport
 from proxy.net.search import Search
 from proxy.net.settings import Manners, PairSettings
@@ -158,9 +159,9 @@ class Pair:
         """Read from the client again."""
         self._client.release(Hold.SESSION)
 
-    def soon(self, callback: Callable[[], None]) -> None:
-        """Call back in the event loop's next turn; what goes wrong then ends this pair alone."""
-        asyncio.get_running_loop().call_soon(self._tell, callback)
+    def soon(self, callback: Callable[[], object]) -> None:
+        """Call back once what has been written is on its way; what goes wrong then ends this pair alone."""
+        running_pump().soon(partial(self._tell, callback))
 
     def close(self) -> None:
         """Send what waits in both directions, for so long as the flush may take, then close both connections."""
@@ -405,7 +406,7 @@ class Pair:
         self._tell(self.session.failed, describe(error))
         self.close()
 
-    def _tell(self, event: Callable[..., None], *args: str) -> None:
+    def _tell(self, event: Callable[..., object], *args: str) -> None:
         """Let the session know of an event; an exception ends this session alone."""
         try:
             event(*args)

@@ -42,10 +42,13 @@ cdef class Pump:
     cdef readonly object poller, lost
     cdef public bint due
     cdef readonly dict listening
+    cdef readonly list calls
     cdef readonly bint batches
     cpdef watch(self, PumpedTransport transport, int before, int events)
     cpdef forget(self, PumpedTransport transport, int before)
     cpdef list wait(self, double seconds)
+    @cython.locals(calls=list)
+    cpdef call_back(self)
     @cython.locals(transport=PumpedTransport)
     cpdef tell_losses(self)
     @cython.locals(others=list, fd=int, events=int)

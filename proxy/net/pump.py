@@ -56,16 +56,18 @@ class Pump:
 
     Attributes:
         due: the event loop has something to do: the pump is not to wait for anything else.
+        calls: whom to call back before the pump waits, see `soon`.
         lost: the transports whose readers are still to be told of their end.
         listening: whom to call back when a client waits at a listening socket, by its descriptor.
         batches: what is written is sent with all else that is written meanwhile, before the pump waits.
     """
 
-    __slots__ = ("batches", "due", "listening", "lost", "poller")
+    __slots__ = ("batches", "calls", "due", "listening", "lost", "poller")
 
     def __init__(self, *, batches: bool) -> None:
         self.poller = make_poller()
         self.due = False
+        self.calls: list[Callable[[], object]] = []
         self.lost: deque[PumpedTransport] = deque()
         self.listening: dict[int, Callable[[], None]] = {}
         self.batches = batches
@@ -124,6 +126,19 @@ class Pump:
             The descriptors that are no transports' and do not listen, with what happened to them.
         """
         raise NotImplementedError
+
+    def soon(self, callback: Callable[[], object]) -> None:
+        """Call back, with no turn of the event loop in between, once what has been written by now is on its way.
+
+        So work that nobody waits for is done while others work at what they have been sent.
+        """
+        self.calls.append(callback)
+
+    def call_back(self) -> None:
+        """Call back those who have asked for it by now; a pump does so when it has sent what was written."""
+        calls, self.calls = self.calls, []
+        for callback in calls:
+            call_guarded(callback)
 
     def tell_losses(self) -> None:
         """Tell of the transports that are lost; a pump does so before it waits."""

@@ -138,8 +138,10 @@ class RingPump(Pump):
             if self.lost:
                 self.tell_losses()
             self._ask_all(ring)
-            at_rest = not (self._late or self._others_ready or self.due)
+            at_rest = not (self._late or self._others_ready or self.due or self.calls)
             enter(ring, left if at_rest else 0.0)
+            if self.calls:
+                self.call_back()
             found = self._complete(ring)
             if self._late:
                 self._hand_on_late()

@@ -1,10 +1,10 @@
 """One command of the client's, from the moment it is read until its reply has ended."""
 
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from proxy.conflicts.attempt import Attempt
-from proxy.conflicts.message import Duplicate
+from proxy.conflicts.conflict import Finding, Met
 from proxy.rules.plan import Plan
 from proxy.rules.rule import Rule
 from proxy.session.prepared_insert import PreparedInsert
@@ -37,14 +37,25 @@ class Stage(Enum):
         return self in (Stage.REWRITTEN, Stage.SECOND)
 
 
-class Conflicted(NamedTuple):
-    """A conflict: the server's ERR payload, what it says, when it came, and what the statement was that met it."""
+class Conflicted:
+    """A conflict, from the moment it is met until it is recorded.
 
-    payload: bytes
-    number: int
-    duplicate: Duplicate
-    at: float
-    attempt: Attempt
+    Attributes:
+        payload: the server's ERR; b"" if it has told none.
+        met: what is in conflict.
+        at: when it was met, in seconds of the monotonic clock.
+        attempt: the statement that has met it.
+        finding: what was found out about it, once it was judged.
+    """
+
+    __slots__ = ("at", "attempt", "finding", "met", "payload")
+
+    def __init__(self, payload: bytes, met: Met, at: float, attempt: Attempt) -> None:
+        self.payload = payload
+        self.met = met
+        self.at = at
+        self.attempt = attempt
+        self.finding: Finding | None = None
 
 
 class Command:

@@ -145,7 +145,7 @@ class CommandPhase:
             settings.recorder.insertions, contents, flight.commands, self._recent, query_attributes=attributes
         )
         who = Who(agreed.greeting.thread_id, login.user, settings.client_address)
-        self._reporter = reporter = Reporter(settings, who, trail, mariadb=dialect.mariadb)
+        self._reporter = reporter = Reporter(wires, settings, who, trail, mariadb=dialect.mariadb)
         planner, found_rows = Planner(settings, dialect), bool(capabilities & cap.FOUND_ROWS)
         resolver = Resolver(settings, planner, reporter, found_rows=found_rows)
         self._selection = selection = Selection(

@@ -181,7 +181,7 @@ class CompressedPhase:
         """Read from the client again."""
         self._wires.release_client()
 
-    def soon(self, callback: Callable[[], None]) -> None:
+    def soon(self, callback: Callable[[], object]) -> None:
         """Call back after what else waits has had its turn."""
         self._wires.soon(callback)
 

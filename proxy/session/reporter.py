@@ -1,13 +1,14 @@
 """Conflicts, as they are made known: what each was, and what became of it."""
 
+from functools import partial
 from typing import Final, NamedTuple
 
-from proxy.conflicts.conflict import Conflict, Outcome
+from proxy.conflicts.conflict import Conflict, Finding, Met, Outcome
 from proxy.conflicts.message import ER_DUP_ENTRY, UNKNOWN, Duplicate, parse
 from proxy.rules.plan import Plan
 from proxy.rules.rule import Action, Rule
 from proxy.session.command import Command, Conflicted
-from proxy.session.settings import SessionSettings
+from proxy.session.settings import SessionSettings, Wires
 from proxy.session.statement import Statement
 from proxy.session.tally import Tally, skipped_of
 from proxy.session.trail import Trail
@@ -29,6 +30,7 @@ class Reporter:
     """Records the conflicts of one session, each once.
 
     Args:
+        wires: call back when what has been sent is on its way.
         settings: the session's settings.
         who: whose session it is.
         trail: says what is known of a command that has met a conflict.
@@ -39,9 +41,10 @@ class Reporter:
         count: how many conflicts the session has met, prevented ones among them.
     """
 
-    __slots__ = ("_mariadb", "_settings", "_trail", "count", "who")
+    __slots__ = ("_mariadb", "_settings", "_trail", "_wires", "count", "who")
 
-    def __init__(self, settings: SessionSettings, who: Who, trail: Trail, *, mariadb: bool) -> None:
+    def __init__(self, wires: Wires, settings: SessionSettings, who: Who, trail: Trail, *, mariadb: bool) -> None:
+        self._wires = wires
         self._settings = settings
         self._trail = trail
         self._mariadb = mariadb
@@ -52,7 +55,7 @@ class Reporter:
         """Go on for another user of the same session."""
         self.who = self.who._replace(user=user)
 
-    def conflicted(self, command: Command, payload: bytes, error: Err, head: Head) -> Conflicted:
+    def conflicted(self, command: Command, payload: bytes, error: Err, head: Head, schema: str | None) -> Conflicted:
         """Make a conflict of the error that a command was answered with.
 
         Args:
@@ -60,20 +63,21 @@ class Reporter:
             payload: the ERR packet's payload.
             error: what that says.
             head: what the start of the command's statement says.
+            schema: the default schema.
         """
         duplicate = parse(error.number, error.message, self._mariadb, head.table)
-        if duplicate.table is None:
-            # MariaDB names no table; the statement's own is it, unless a trigger or a procedure met the conflict
-            duplicate = duplicate._replace(table=head.table)
-        return Conflicted(payload, error.number, duplicate, self._settings.clock(), self._trail.attempt(command))
+        return self._met(command, payload, error.number, duplicate, head, schema)
+
+    def judge_meanwhile(self, conflicted: Conflicted) -> None:
+        """Have a conflict judged while the backend is at work on what is sent now: nobody waits for that then."""
+        if conflicted.finding is None:
+            self._wires.soon(partial(self._judged, conflicted))
 
     def record(
         self,
         conflicted: Conflicted,
         outcome: Outcome,
         rule: Rule | None,
-        head: Head,
-        schema: str | None,
         *,
         latency: float | None = None,
         count: int = 1,
@@ -84,31 +88,24 @@ class Reporter:
             conflicted: it.
             outcome: what became of it.
             rule: that was for it.
-            head: what the start of the statement says.
-            schema: the default schema.
             latency: seconds that a rule's statement took to resolve it.
             count: how many conflicts of the same kind it stands for.
         """
         self.count += count
-        self._settings.recorder.record(
-            Conflict(
-                at=self._settings.wall_clock(),
-                thread_id=self.who.thread_id,
-                user=self.who.user,
-                client=self.who.client,
-                schema=head.schema or schema,
-                table=conflicted.duplicate.table,
-                key=conflicted.duplicate.key,
-                entry=conflicted.duplicate.entry,
-                statement=head.verb,
-                outcome=outcome,
-                rule=rule.name if rule else None,
-                errno=conflicted.number,
-                latency=latency,
-                rows=count,
-            ),
-            conflicted.attempt,
-        )
+        settings = self._settings
+        finding = conflicted.finding or self._judged(conflicted)
+        if outcome is Outcome.INSERTED:
+            settings.recorder.insertions.came_in(conflicted.attempt)
+        at, name = settings.wall_clock(), rule.name if rule else None
+        settings.recorder.record(Conflict(at, *self.who, conflicted.met, outcome, name, latency, count, finding))
+
+    def _judged(self, conflicted: Conflicted) -> Finding:
+        """Give what was found out about a conflict, which is judged if it was not yet."""
+        finding = conflicted.finding
+        if finding is None:
+            recorder, now = self._settings.recorder, self._settings.wall_clock()
+            conflicted.finding = finding = recorder.judge(conflicted.met, conflicted.attempt, now)
+        return finding
 
     def loaded(self, command: Command, payload: bytes, ok: Ok, head: Head, schema: str | None) -> None:
         """Take the OK of a LOAD DATA LOCAL, which meets no duplicate: it skips the rows, whatever the rules say."""
@@ -116,28 +113,36 @@ class Reporter:
         if not skipped:
             return
         rule = command.plan.rule if command.plan is not None else None
-        conflicted = self._untold(command, Duplicate(None, head.table, UNKNOWN))
-        self.record(conflicted, Outcome.KEPT, rule, head, schema, count=skipped)
+        conflicted = self._untold(command, UNKNOWN, head, schema)
+        self.record(conflicted, Outcome.KEPT, rule, count=skipped)
 
     def take_back(self, command: Command, head: Head) -> None:
         """Take back that an INSERT was sent: it has not come in, and what comes after it is no retry."""
         if head.verb == "insert":
-            self._settings.recorder.insertions.failed(self._trail.attempt(command))
+            self._settings.recorder.insertions.failed(self._trail.attempt(command, head.table))
 
-    def _untold(self, command: Command, duplicate: Duplicate) -> Conflicted:
+    def _untold(self, command: Command, key: str, head: Head, schema: str | None) -> Conflicted:
         """Make a conflict that the server has told no error of."""
-        return Conflicted(b"", ER_DUP_ENTRY, duplicate, self._settings.clock(), self._trail.attempt(command))
+        return self._met(command, b"", ER_DUP_ENTRY, Duplicate(None, head.table, key), head, schema)
+
+    def _met(
+        self, command: Command, payload: bytes, number: int, duplicate: Duplicate, head: Head, schema: str | None
+    ) -> Conflicted:
+        # MariaDB names no table; the statement's own is it, unless a trigger or a procedure met the conflict
+        table = head.table if duplicate.table is None else duplicate.table
+        met = Met(head.schema or schema, table, duplicate.key, duplicate.entry, head.verb, number)
+        return Conflicted(payload, met, self._settings.clock(), self._trail.attempt(command, head.table))
 
     # ----------------------------------------------------------------------------------------------------------------
     # Where a rule's statement was run
 
-    def resolved(self, conflicted: Conflicted, statement: Statement, made: Plan, tally: Tally | None) -> None:
+    def resolved(self, conflicted: Conflicted, made: Plan, tally: Tally | None) -> None:
         """Record what a second statement made of the conflict, and of those of the same statement behind it."""
         latency = self._settings.clock() - conflicted.at
         self._settings.counters.resolution_durations.observe(latency)
         outcomes = [(Outcome.UNKNOWN, 1)] if tally is None else _outcomes(made, tally) or [(Outcome.INSERTED, 1)]
         for outcome, count in outcomes:
-            self.record(conflicted, outcome, made.rule, statement.head, statement.schema, latency=latency, count=count)
+            self.record(conflicted, outcome, made.rule, latency=latency, count=count)
 
     def prevented(self, command: Command, statement: Statement, made: Plan, tally: Tally) -> None:
         """Record the conflicts that a rewritten statement did not run into."""
@@ -145,9 +150,9 @@ class Reporter:
         if not outcomes:
             return
         key = made.rule.keys[0] if len(made.rule.keys) == 1 else UNKNOWN
-        conflicted = self._untold(command, Duplicate(None, statement.head.table, key))
+        conflicted = self._untold(command, key, statement.head, statement.schema)
         for outcome, count in outcomes:
-            self.record(conflicted, outcome, made.rule, statement.head, statement.schema, count=count)
+            self.record(conflicted, outcome, made.rule, count=count)
 
 
 def _outcomes(made: Plan, tally: Tally) -> list[tuple[Outcome, int]]:

@@ -18,7 +18,7 @@ import re
 from typing import Final
 
 from proxy.conflicts.conflict import Outcome
-from proxy.conflicts.message import ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME, Duplicate, is_duplicate
+from proxy.conflicts.message import ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME, is_duplicate
 from proxy.rules.match import Ways, rule_for_conflict, rule_for_insert
 from proxy.rules.plan import MARKER, Plan
 from proxy.rules.rule import Action, AffectedRows, Rule, When
@@ -32,6 +32,7 @@ from proxy.session.tally import Tally, rows_of, tally_replace, tally_upsert
 from proxy.sql.form import Form
 from proxy.sql.head import OFFERING, Head
 from proxy.sql.insert import Insert
+from proxy.sql.names import same_name
 from proxy.sql.reason import Reason
 from proxy.wire import commands
 from proxy.wire.answers import Err, Ok, info, parse_err, with_affected_rows
@@ -148,7 +149,7 @@ class Resolver:
         if not is_duplicate(error.number):
             self._reporter.take_back(command, head)
             return payload
-        return self._conflict(command, self._reporter.conflicted(command, payload, error, head), head, schema)
+        return self._conflict(command, self._reporter.conflicted(command, payload, error, head, schema), head, schema)
 
     def resumed(self, command: Command) -> bytes | Send | Wait | Pause:
         """Go on with a conflict that had to wait."""
@@ -171,7 +172,7 @@ class Resolver:
             command.rule_error = error.number
             return Send(statement.text)
         self._trips.failed(made.rule)
-        self._reporter.record(conflicted, Outcome.FAILED, made.rule, statement.head, statement.schema)
+        self._reporter.record(conflicted, Outcome.FAILED, made.rule)
         return conflicted.payload
 
     def succeeded(self, command: Command, payload: bytes, ok: Ok | None) -> bytes:
@@ -185,7 +186,7 @@ class Resolver:
         self._trips.worked(made.rule)
         if ok is None or made.returning:  # rows were the answer: nothing tells which of them were there
             if command.conflicted is not None:
-                self._reporter.resolved(command.conflicted, statement, made, None)
+                self._reporter.resolved(command.conflicted, made, None)
             return payload
         told = info(payload, ok)
         form = statement.insert.form if isinstance(statement.insert, Insert) else None
@@ -194,7 +195,7 @@ class Resolver:
         rows = rows_of(told, 1 if several else made.rows)
         tally = self._tally(made, rows, ok, told, queried=form in (Form.SELECT, Form.TABLE))
         if command.conflicted is not None:
-            self._reporter.resolved(command.conflicted, statement, made, tally)
+            self._reporter.resolved(command.conflicted, made, tally)
         elif tally is not None:
             self._reporter.prevented(command, statement, made, tally)
         if made.rule.affected_rows is AffectedRows.INSERT and rows:
@@ -211,18 +212,17 @@ class Resolver:
         statement = command.statement
         met = head if statement else _met(command, conflicted, head)
         candidates = statement.candidates if statement else self.candidates(met, schema)
-        rule = rule_for_conflict(candidates, conflicted.duplicate.key) if _is_own(conflicted, met) else None
+        rule = rule_for_conflict(candidates, conflicted.met.key) if _is_own(conflicted, met) else None
         outcome = Outcome.RETURNED
-        if rule is not None and rule.action is not Action.OBSERVE and conflicted.number in _RESOLVABLE:
+        if rule is not None and rule.action is not Action.OBSERVE and conflicted.met.errno in _RESOLVABLE:
             if command.stage is Stage.ORIGINAL and command.plan and command.plan.rule is rule:
                 # its statement has been refused or has failed already, for this very row
                 outcome = Outcome.FAILED if command.rule_error else Outcome.REFUSED
-            elif isinstance(made := self._second(command, rule, conflicted, head), Wait | Pause):
+            elif (made := self._second(command, rule, conflicted, head)) is not None:
                 command.conflicted = conflicted
-                return made
-            elif made is not None:
-                return Send(made.statement)
-        self._reporter.record(conflicted, outcome, rule, head, schema)
+                self._reporter.judge_meanwhile(conflicted)
+                return Send(made.statement) if isinstance(made, Plan) else made
+        self._reporter.record(conflicted, outcome, rule)
         return conflicted.payload
 
     def _second(self, command: Command, rule: Rule, conflicted: Conflicted, head: Head) -> Plan | Wait | Pause | None:
@@ -232,7 +232,7 @@ class Resolver:
             if command.skipped is not rule:
                 self._counters.skip(rule.name, _why_unseen(command, head))
             return None
-        if _is_exhausted(conflicted.duplicate, statement.text):
+        if _is_exhausted(conflicted.met.entry, statement.text):
             self._counters.skip(rule.name, Reason.AUTO_INCREMENT)
             return None
         table = self._planner.definition(statement)
@@ -245,7 +245,6 @@ class Resolver:
             self._count(command, made, "dry_run")
             return None
         command.plan = made
-        command.conflicted = conflicted
         command.stage = Stage.SECOND
         return made
 
@@ -261,7 +260,7 @@ class Resolver:
         self._count(command, made, _result_of(error))
         latency = self._clock() - conflicted.at
         outcome = Outcome.REFUSED if refused else Outcome.FAILED
-        self._reporter.record(conflicted, outcome, made.rule, statement.head, statement.schema, latency=latency)
+        self._reporter.record(conflicted, outcome, made.rule, latency=latency)
         if refused:
             return conflicted.payload
         if error.number in _CHANGED_NOTHING:
@@ -282,8 +281,8 @@ class Resolver:
             command.rule_error = 0 if refused else error.number
             return Send(statement.text)
         if is_duplicate(error.number):
-            conflicted = self._reporter.conflicted(command, payload, error, statement.head)
-            self._reporter.record(conflicted, Outcome.RETURNED, made.rule, statement.head, statement.schema)
+            conflicted = self._reporter.conflicted(command, payload, error, statement.head, statement.schema)
+            self._reporter.record(conflicted, Outcome.RETURNED, made.rule)
         else:
             self._reporter.take_back(command, statement.head)
         return payload
@@ -328,8 +327,8 @@ def _acts(rule: Rule) -> bool:
 
 def _is_own(conflicted: Conflicted, head: Head) -> bool:
     """Whether the conflict is on the statement's own table; MySQL tells when it is on a trigger's."""
-    table = conflicted.duplicate.table
-    return table is not None and head.table is not None and table.lower() == head.table.lower()
+    table = conflicted.met.table
+    return table is not None and head.table is not None and same_name(table, head.table)
 
 
 def _is_guard(error: Err) -> bool:
@@ -343,9 +342,8 @@ def _result_of(error: Err) -> str:
     return "deadlock" if error.number == ER_LOCK_DEADLOCK else "error"
 
 
-def _is_exhausted(duplicate: Duplicate, text: bytes) -> bool:
+def _is_exhausted(entry: str | None, text: bytes) -> bool:
     """Whether the conflict is of a generated id that has come to its type's end: the text does not hold the value."""
-    entry = duplicate.entry
     if entry not in _EXHAUSTED or entry is None:
         return False
     if entry.encode() not in text:
@@ -356,7 +354,7 @@ def _is_exhausted(duplicate: Duplicate, text: bytes) -> bool:
 def _met(command: Command, conflicted: Conflicted, head: Head) -> Head:
     """Say which INSERT has met a conflict; where it is hidden in a routine or in a long text, only the error tells."""
     hidden = head.verb in _HIDING or (command.unseen is not None and head.verb not in OFFERING)
-    return Head("insert", None, conflicted.duplicate.table) if hidden else head
+    return Head("insert", None, conflicted.met.table) if hidden else head
 
 
 def _why_unseen(command: Command, head: Head) -> Reason:

@@ -37,7 +37,7 @@ class Wires(Protocol):
     def release_client(self) -> None:
         """Read from the client again."""
 
-    def soon(self, callback: Callable[[], None]) -> None:
+    def soon(self, callback: Callable[[], object]) -> None:
         """Call back after what else waits has had its turn; never from within this call."""
 
     def close(self) -> None:

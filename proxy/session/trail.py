@@ -95,13 +95,13 @@ class Trail:
             statement.types = packet[bound_at + 1 : end]
         self._insertions.executed(self.session, statement.bare, at, packet[_BITMAP_AT:bound_at] + packet[end:])
 
-    def attempt(self, command: Command) -> Attempt:
-        """Say what is known of a command that has met a conflict."""
+    def attempt(self, command: Command, table: str | None) -> Attempt:
+        """Say what is known of a command that has met a conflict; table: the one that its statement names."""
         said = self._contents.said(command)
         # what was sent behind it may be among the commands, and tells nothing of why it was sent
         last = len(self._pending) == 1
         before = tuple([packet[HEADER:] for packet in reversed(self._recent)]) if last else ()
-        attempt = Attempt(self.session, said.text, said.whole, started=command.started, before=before)
+        attempt = Attempt(self.session, said.text, said.whole, b"", command.started, before, table)
         if not said.whole or not said.execution:
             return attempt
         found = cut(said.execution, said.parameters, query_attributes=self._query_attributes)

@@ -14,7 +14,7 @@ from proxy.conflicts.counters import Counters
 from proxy.conflicts.recorder import Recorder
 from tests.admin.sources import sources
 from tests.clock import Clock
-from tests.conflicts.conflicts import conflict
+from tests.conflicts.conflicts import record
 
 MARKER = "planted-7d1f"
 TEXTS = (
@@ -45,8 +45,8 @@ async def test_no_value_is_told_unless_it_is_to_be_shown(show_values: bool) -> N
     looked = (b"\x03SELECT 1 FROM users WHERE email = '%s'" % MARKER.encode(),)
     for outcome in Outcome:
         for text in TEXTS:
-            attempt = Attempt(session, text.encode(), True, b"\0\x0c" + MARKER.encode(), 1.0, looked)
-            recorder.record(conflict(entry=MARKER, outcome=outcome), attempt)
+            attempt = Attempt(session, text.encode(), True, b"\0\x0c" + MARKER.encode(), 1.0, looked, table="users")
+            record(recorder, attempt, entry=MARKER, outcome=outcome)
     app = create_app(sources(counters=counters, journal=recorder.journal, show_values=show_values), ready=ready)
     async with TestClient(TestServer(app)) as client:
         (stats,) = recorder.journal.ranked()

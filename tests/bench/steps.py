@@ -51,7 +51,7 @@ class SilentWires:
     def release_client(self) -> None:
         """Do nothing: it was not held."""
 
-    def soon(self, callback: Callable[[], None]) -> None:
+    def soon(self, callback: Callable[[], object]) -> None:
         """Call at once."""
         callback()
 

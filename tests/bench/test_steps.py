@@ -57,9 +57,9 @@ EXCHANGES = [
         "conflict",
         insert("update_conflict"),
         (duplicate("12345678", "update_conflict.ux_k"), ok(2, 5)),
-        Cost(7205, 520),
+        Cost(7205, 516),
     ),
-    Exchange("conflict, no rule", insert("plain"), (duplicate("12345678", "plain.ux_k"),), Cost(5360, 398)),
+    Exchange("conflict, no rule", insert("plain"), (duplicate("12345678", "plain.ux_k"),), Cost(5340, 392)),
 ]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy.conflicts.attempt import Attempt
-from proxy.conflicts.conflict import Conflict, Outcome
+from proxy.conflicts.conflict import Conflict, Met, Outcome
 from proxy.conflicts.counters import Counters
 from proxy.conflicts.metrics import render
 from proxy.conflicts.recorder import Recorder
@@ -67,7 +67,10 @@ def flood(conflicts: int, keys: int, looks: int = 4) -> Iterator[Figures]:
         key, value = number % keys, number * 7919 % keys
         text = f"INSERT INTO t{key % 97} (email, name) VALUES ('value-{value}', 'row {number}')".encode()
         recorder.insertions.sent(session, text, time.now)
-        recorder.record(_conflict(number, key, value, next(outcomes)), Attempt(session, text, started=time.now))
+        given = _conflict(number, key, value, next(outcomes))
+        attempt = Attempt(session, text, started=time.now, table=given.met.table)
+        finding = recorder.judge(given.met, attempt, given.at)
+        recorder.record(given._replace(finding=finding))
         if number % (conflicts // looks) == 0:
             yield _look(recorder, counters, number, before)
 
@@ -78,14 +81,9 @@ def _conflict(number: int, key: int, value: int, outcome: Outcome) -> Conflict:
         thread_id=number,
         user=f"user{number % 5000}",
         client=f"10.0.0.9:{number % 60_000}",
-        schema=f"schema{key // 1000}",
-        table=f"t{key % 97}",
-        key=f"ux_{key}",
-        entry=f"value-{value}",
-        statement="insert",
+        met=Met(f"schema{key // 1000}", f"t{key % 97}", f"ux_{key}", f"value-{value}", "insert", 1062),
         outcome=outcome,
         rule=None,
-        errno=1062,
         latency=None,
     )
 

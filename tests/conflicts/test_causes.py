@@ -7,10 +7,11 @@ import pytest
 from proxy.conflicts import causes
 from proxy.conflicts.attempt import Attempt
 from proxy.conflicts.causes import Judge, KeyFacts
-from proxy.conflicts.conflict import Cause, Outcome
+from proxy.conflicts.conflict import Cause
 from proxy.conflicts.insertions import Insertions
+from proxy.sql.head import head
 from tests.clock import Clock
-from tests.conflicts.conflicts import conflict
+from tests.conflicts.conflicts import met
 
 ALICE = "alice@example.org"
 
@@ -29,13 +30,14 @@ class Scene:
         if whole:
             self.memory.sent(session, text.encode(), self.clock.now, values)
         payloads = tuple(b"\x03" + each.encode() for each in before)
-        return Attempt(session, text.encode(), whole, values, self.clock.now, payloads)
+        table = head(text.encode()).table
+        return Attempt(session, text.encode(), whole, values, self.clock.now, payloads, table=table)
 
     def meet(self, attempt: Attempt, **changes: object) -> Cause:
-        return self.judge.judge(conflict(**changes), attempt).cause
+        return self.judge.judge(met(**changes), attempt).cause
 
     def columns(self, attempt: Attempt, **changes: object) -> tuple[str, ...]:
-        return self.judge.judge(conflict(**changes), attempt).columns
+        return self.judge.judge(met(**changes), attempt).columns
 
 
 def insert(email: str = ALICE, name: str = "Alice") -> str:
@@ -283,7 +285,9 @@ def test_the_share_of_one_process_does_not_tell_what_had_been_there() -> None:
 
 
 def test_an_insert_that_got_in_is_remembered_as_one(scene: Scene) -> None:
-    assert scene.meet(scene.send(scene.one, insert()), outcome=Outcome.INSERTED) is Cause.EXISTING
+    attempt = scene.send(scene.one, insert())
+    assert scene.meet(attempt) is Cause.EXISTING
+    scene.memory.came_in(attempt)
     scene.clock.now += 0.5
     assert scene.meet(scene.send(scene.one, insert())) is Cause.RETRY
 

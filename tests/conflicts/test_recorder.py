@@ -7,7 +7,7 @@ from proxy.conflicts.counters import Counters
 from proxy.conflicts.labels import cause_labels, conflict_labels
 from proxy.conflicts.recorder import Recorder
 from tests.clock import Clock
-from tests.conflicts.conflicts import conflict
+from tests.conflicts.conflicts import conflict, record
 
 
 class Lines:
@@ -128,15 +128,15 @@ def test_what_the_session_saw_tells_the_cause_and_the_shape() -> None:
     for _ in range(2):
         clock.now += 1
         one.insertions.sent(session, text, clock.now)
-    one.record(conflict(), Attempt(session, text, started=clock.now))
-    (record,) = one.journal.records()
-    assert (record.cause, record.columns) == (Cause.RETRY, ("email",))
-    assert record.sample == "INSERT INTO users (email, n) VALUES (?, ?)"
-    assert (log.last["cause"], log.last["digest"]) == ("retry", record.digest)
-    assert record.entry == log.last["entry"]
+    record(one, Attempt(session, text, started=clock.now, table="users"))
+    (kept,) = one.journal.records()
+    assert (kept.cause, kept.columns) == (Cause.RETRY, ("email",))
+    assert kept.sample == "INSERT INTO users (email, n) VALUES (?, ?)"
+    assert (log.last["cause"], log.last["digest"]) == ("retry", kept.digest)
+    assert kept.entry == log.last["entry"]
 
 
 def test_facts_tell_the_columns() -> None:
     known = Recorder(Counters(), Lines(), False, 1, Clock(), facts=lambda *name: KeyFacts(("a", "b"), None, ()))
-    known.record(conflict(), Attempt(1, b"INSERT INTO users VALUES (1)"))
+    record(known, Attempt(1, b"INSERT INTO users VALUES (1)"))
     assert next(known.journal.records()).columns == ("a", "b")

@@ -10,7 +10,7 @@ from proxy.conflicts.metrics import render
 from proxy.conflicts.recorder import Recorder
 from proxy.conflicts.traces import Trace, trace_of
 from tests.clock import Clock
-from tests.conflicts.conflicts import conflict
+from tests.conflicts.conflicts import record
 from tests.session.conversation import Log
 
 TRACE, SPAN = "5bd66ef5095369c7b0d1f8f4bd33716a", "c532cb4098ac3dd2"
@@ -56,7 +56,7 @@ def recorded(*texts: str, max_series: int = 1000) -> Counters:
     counters = Counters(max_series)
     recorder = Recorder(counters, Log(), False, 1000, Clock())
     for number, text in enumerate(texts):
-        recorder.record(conflict(at=float(number), key=f"k{number % 5}"), Attempt(1, text.encode()))
+        record(recorder, Attempt(1, text.encode()), at=float(number), key=f"k{number % 5}")
     return counters
 
 

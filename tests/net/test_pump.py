@@ -472,6 +472,67 @@ async def test_what_a_reader_asks_of_the_loop_is_done_at_once() -> None:
             await asyncio.wait_for(done.wait(), 5)
 
 
+async def test_what_was_written_is_on_its_way_when_who_asked_for_it_is_called_back() -> None:
+    async with pumping() as stage:
+        transport, _, peer = stage.connect()
+        done, found = asyncio.Event(), list[bytes]()
+
+        def again() -> None:
+            found.append(peer.recv(100))
+            done.set()
+
+        def called() -> None:
+            found.append(peer.recv(100))
+            transport.write(b"the second")
+            stage.pump.soon(again)
+
+        def fed(_data: bytes) -> None:
+            transport.write(b"the first")
+            stage.pump.soon(called)
+            found.append(b"never from within the call")
+
+        transport.feed = fed
+        peer.send(b"x")
+        await asyncio.wait_for(done.wait(), 5)
+        assert found == [b"never from within the call", b"the first", b"the second"]
+
+
+async def test_who_is_called_back_may_end_a_connection() -> None:
+    async with pumping() as stage:
+        transport, reader, _ = stage.connect()
+        stage.pump.soon(transport.abort)
+        await asyncio.wait_for(reader.event("lost"), 5)
+
+
+async def test_one_who_is_called_back_and_fails_hurts_nobody() -> None:
+    loop, failed = asyncio.get_running_loop(), asyncio.Queue[Exception]()
+    handler, done = loop.get_exception_handler(), asyncio.Event()
+    loop.set_exception_handler(lambda _loop, context: failed.put_nowait(context["exception"]))
+    async with pumping() as stage:
+        stage.pump.soon(lambda: 1 // 0)
+        stage.pump.soon(done.set)
+        await asyncio.wait_for(done.wait(), 5)
+        assert isinstance(failed.get_nowait(), ZeroDivisionError)
+    loop.set_exception_handler(handler)
+
+
+async def test_who_asks_again_and_again_stops_nobody() -> None:
+    async with pumping() as stage:
+        transport, reader, peer = stage.connect()
+
+        def again() -> None:
+            if not reader.received:
+                stage.pump.soon(again)
+
+        again()
+        began = asyncio.get_running_loop().time()
+        await asyncio.sleep(0.01)
+        peer.send(b"x")
+        await asyncio.wait_for(reader.bytes(1), 5)
+        assert asyncio.get_running_loop().time() - began < 5
+        assert not transport.lost
+
+
 async def test_who_is_called_back_and_fails_is_told_of_by_the_loop_and_hurts_nobody() -> None:
     loop, failed = asyncio.get_running_loop(), asyncio.Queue[Exception]()
     handler = loop.get_exception_handler()

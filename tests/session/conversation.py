@@ -21,7 +21,7 @@ from typing import Any
 
 from proxy.config import BackendTlsMode, ClientTlsMode, Limits
 from proxy.conflicts.attempt import Attempt
-from proxy.conflicts.conflict import Conflict
+from proxy.conflicts.conflict import Conflict, Finding, Met
 from proxy.conflicts.counters import Counters
 from proxy.conflicts.recorder import Recorder
 from proxy.rules.match import RuleSet
@@ -87,7 +87,7 @@ class Wires:
     said_to_client: bytearray = field(default_factory=bytearray)
     said_to_backend: bytearray = field(default_factory=bytearray)
     asked: list[str] = field(default_factory=list)
-    waiting: list[Callable[[], None]] = field(default_factory=list)
+    waiting: list[Callable[[], object]] = field(default_factory=list)
 
     def to_client(self, data: bytes) -> None:
         assert data
@@ -106,7 +106,7 @@ class Wires:
     def login_done(self) -> None:
         self.asked.append("login done")
 
-    def soon(self, callback: Callable[[], None]) -> None:
+    def soon(self, callback: Callable[[], object]) -> None:
         self.asked.append("soon")
         self.waiting.append(callback)
 
@@ -163,14 +163,19 @@ class Log:
 
 
 class KeepingRecorder(Recorder):
-    """A recorder that also keeps the conflicts themselves."""
+    """A recorder that also keeps the conflicts themselves, and those that were judged."""
 
     def __init__(self, counters: Counters, clock: Callable[[], float]) -> None:
         super().__init__(counters, Log(), show_values=True, conflicts_per_second=1000, clock=clock)
+        self.judged: list[Met] = []
         self.conflicts: list[Conflict] = []
 
-    def record(self, conflict: Conflict, attempt: Attempt | None = None) -> None:
-        super().record(conflict, attempt)
+    def judge(self, met: Met, attempt: Attempt, at: float) -> Finding:
+        self.judged.append(met)
+        return super().judge(met, attempt, at)
+
+    def record(self, conflict: Conflict) -> None:
+        super().record(conflict)
         self.conflicts.append(conflict)
 
 

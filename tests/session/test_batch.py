@@ -155,7 +155,7 @@ def test_a_conflict_is_followed_by_a_second_statement_and_the_rest(action: str) 
             backend >> ok(2, 3, status=MORE) + rows(sequence=2, status=2)
             client << ok(2, 3, status=MORE, sequence=7) + rows(sequence=8, status=2)
             assert talk.rewrites == {"ok": 2}
-            assert [conflict.entry for conflict in talk.conflicts] == ["a@x", "b@x"]
+            assert [conflict.met.entry for conflict in talk.conflicts] == ["a@x", "b@x"]
             assert talk.session.idle
 
     run()
@@ -195,7 +195,7 @@ def test_a_conflict_of_another_statement_is_its_own(delivery: Delivery) -> None:
             backend >> ok(1, status=MORE) + duplicate("1", "ux_email", sequence=2)
             client << ok(1, status=MORE) + duplicate("1", "ux_email", sequence=2)
             conflict = talk.conflicts.pop()
-            assert (conflict.statement, conflict.table, conflict.rule) == (verb, table, None)
+            assert (conflict.met.statement, conflict.met.table, conflict.rule) == (verb, table, None)
 
 
 @cut_everywhere

@@ -140,7 +140,7 @@ def test_rows_that_local_infile_skips_are_counted(delivery: Delivery) -> None:
         backend >> skipped
         client << skipped
         (conflict,) = talk.conflicts
-        assert (conflict.schema, conflict.table, conflict.statement) == ("shop", "t", "load")
+        assert (conflict.met.schema, conflict.met.table, conflict.met.statement) == ("shop", "t", "load")
         assert (conflict.outcome, conflict.rows, conflict.rule) == ("kept", 2, None)
 
 

@@ -601,7 +601,7 @@ def test_the_schema_is_that_of_the_prepare(delivery: Delivery) -> None:
         passes(talk, prepare(), prepared_as(7))
         passes(talk, query("USE other"), ok())
         passes(talk, execute(7), duplicate("a@x", KEY))
-        assert [conflict.schema for conflict in talk.conflicts] == ["shop"]
+        assert [conflict.met.schema for conflict in talk.conflicts] == ["shop"]
 
 
 @pytest.mark.parametrize("after", [RuleSet(), rule("update")])
@@ -875,4 +875,4 @@ def test_a_prepared_statement_of_no_rule_is_still_counted(delivery: Delivery) ->
         passes(talk, prepare("INSERT INTO shops (email) VALUES (?)"), prepared_as(7))
         passes(talk, execute(7), duplicate("a@x", "shops.ux_email"))
         assert talk.outcomes == [("returned", 1)]
-        assert talk.conflicts[0].table == "shops"
+        assert talk.conflicts[0].met.table == "shops"

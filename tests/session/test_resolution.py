@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from proxy.conflicts.conflict import Met
 from proxy.rules.match import RuleSet
 from proxy.wire import capabilities as cap
 from proxy.wire import commands, framing
@@ -73,15 +74,10 @@ def test_a_conflict_is_followed_by_a_second_statement(action: str, affected: int
             backend >> ok(affected, 3, warnings=1)
             client << ok(affected, 3, warnings=1)
             (conflict,) = talk.conflicts
-            assert (conflict.schema, conflict.table, conflict.key, conflict.entry) == (
-                "shop",
-                "users",
-                "ux_email",
-                "a@x",
-            )
+            assert conflict.met == Met("shop", "users", "ux_email", "a@x", "insert", 1062)
             assert (conflict.user, conflict.client, conflict.thread_id) == ("app_rw", "10.1.2.3:40000", 13)
-            assert (conflict.statement, conflict.outcome, conflict.rule) == ("insert", outcome, "r")
-            assert (conflict.errno, conflict.latency, conflict.at) == (1062, 0.25, 1700000000.0)
+            assert (conflict.outcome, conflict.rule) == (outcome, "r")
+            assert (conflict.latency, conflict.at) == (0.25, 1700000000.0)
             assert talk.counters.rewrites == {("r", "conflict", "text", "ok"): 1}
             assert talk.counters.errors == {1062: 1}
             assert talk.counters.resolution_durations.sum == 0.25
@@ -113,7 +109,7 @@ def test_a_key_that_the_rule_does_not_name(delivery: Delivery) -> None:
 def test_a_conflict_in_a_trigger_s_table(delivery: Delivery) -> None:
     talk = returned(delivery, IGNORE, key="audit.ux_email")
     assert talk.outcomes == [("returned", 1)]
-    assert talk.conflicts[0].table == "audit"
+    assert talk.conflicts[0].met.table == "audit"
 
 
 @cut_everywhere
@@ -449,7 +445,7 @@ def test_mariadb_names_no_table(delivery: Delivery) -> None:
         backend << query(statement(IGNORE, version="5.5.5-10.11.18-MariaDB"))
         backend >> ok()
         client << ok()
-        assert talk.conflicts[0].table == "users"
+        assert talk.conflicts[0].met.table == "users"
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -605,4 +601,4 @@ def test_use_changes_the_schema(delivery: Delivery) -> None:
         backend << query(statement(IGNORE))
         backend >> ok()
         client << ok()
-        assert talk.conflicts[0].schema == "shop"
+        assert talk.conflicts[0].met.schema == "shop"
