@@ -154,12 +154,13 @@ class Judge:
             return Verdict(Cause.UNKNOWN, columns)
         readable = self._text.take(min(len(attempt.text) + len(attempt.parameters), LOOK) + SEARCH)
         alone = readable and _is_alone(attempt.text)
-        offered = _read_attempt(attempt, facts) if alone else NOTHING
-        if not columns and met.entry is not None:
-            columns = find_columns(offered, met.entry)
-        same = self._insertions.failed(attempt)
+        entry, offered = met.entry, NOTHING
+        if alone and entry is not None:  # else there is nothing to be found among the values
+            offered = _read_attempt(attempt, facts)
+            columns = columns or find_columns(offered, entry)
         now = self._clock()
-        case = _Case(met, attempt, offered, columns, facts, now, same, self._met_before(met, now))
+        before = self._met_before(met, now)
+        case = _Case(met, attempt, offered, columns, facts, now, self._insertions.failed(attempt), before)
         cause = self._of_statement(case) or self._of_same(case)
         if cause is None:
             cause = self._of_others(case) if alone else Cause.UNKNOWN

@@ -5,7 +5,6 @@ the last value, or a word where the statement's own would be.
 """
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from proxy.rules.clause import MARKER, Clause, Target, make_clause
@@ -53,17 +52,65 @@ def plan(insert: Insert, rule: Rule, dialect: Dialect, table: Table | None = Non
         dialect: the server's.
         table: the definition of the insert's table, if it is known.
     """
-    made = _plan(insert, rule, dialect, table)
-    return Skip(made) if isinstance(made, Reason) else made
+    if insert.form is Form.LOAD_DATA and rule.action is not Action.OBSERVE:
+        return _load(insert, rule)
+    recipe = _recipe_for(insert, rule, dialect, table)
+    if isinstance(recipe, Reason):
+        return Skip(recipe)
+    clause, guarded, when = recipe
+    statement = _replace(insert) if clause is None else _spliced(insert.text, insert.body_end, clause)
+    return Plan(rule, statement, guarded, insert.rows, when, insert.returning)
 
 
-def _plan(insert: Insert, rule: Rule, dialect: Dialect, table: Table | None) -> Plan | Reason:
+# --------------------------------------------------------------------------------------------------------------------
+# What all inserts have in common that are alike
+
+
+class _Recipe(NamedTuple):
+    """How a rule's statement is made of any of them.
+
+    clause: what is spliced in right after the values; None: the statement is to be a REPLACE.
+    guarded, when: as of a `Plan`.
+    """
+
+    clause: bytes | None
+    guarded: bool
+    when: When
+
+
+def _recipe_for(insert: Insert, rule: Rule, dialect: Dialect, table: Table | None) -> _Recipe | Reason:
+    """Give the recipe for an insert, as it was made for one that is alike under the same definition of the table."""
+    written = insert.text[insert.table_span.start : insert.table_span.end]
+    alike = (
+        *(rule, dialect, written, insert.table, insert.columns, insert.values, insert.form, insert.modifiers),
+        *(insert.rows == 1, insert.returning, insert.self_select, insert.open_join, insert.reads, insert.lexing.utf8),
+    )
+    known_for, recipe = _remembered.get(alike, _UNKNOWN)
+    if recipe is not None and known_for is table:  # the very same one: whether two are equal takes long to tell
+        return recipe
+    recipe = _recipe(insert, rule, dialect, table, written)
+    if len(written) <= _REMEMBERED_NAME and len(insert.columns or ()) <= _REMEMBERED_COLUMNS:
+        if len(_remembered) >= _MOST_REMEMBERED:
+            _remembered.clear()
+        _remembered[alike] = table, recipe
+    return recipe
+
+
+# With `when: always` every INSERT is planned: a remembered recipe saves 15 of 17 microseconds. The client chooses the
+# names in a clause, so only short ones are kept: a clause has at most some 60 KiB, all of them some 15 MiB.
+_MOST_REMEMBERED: Final = 256
+# Schema and table of 64 characters of up to 4 bytes each, quoted, are shorter.
+_REMEMBERED_NAME: Final = 1024
+_REMEMBERED_COLUMNS: Final = 64
+_UNKNOWN: Final = (None, None)
+_remembered: Final[dict[tuple[object, ...], tuple[Table | None, _Recipe | Reason]]] = {}
+
+
+def _recipe(insert: Insert, rule: Rule, dialect: Dialect, table: Table | None, written: bytes) -> _Recipe | Reason:
     if rule.action is Action.OBSERVE:
         return Reason.OBSERVE
-    if insert.form is Form.LOAD_DATA:
-        return _load(insert, rule)
     when = When.CONFLICT if insert.returning else rule.effective_when
-    clause = _clause_of(insert, rule, dialect, table)
+    clause = _clause_of(insert, rule, dialect, table, written)
     if isinstance(clause, Reason):
         return clause
     guarded = clause is not None and clause.guarded
@@ -76,13 +123,12 @@ def _plan(insert: Insert, rule: Rule, dialect: Dialect, table: Table | None) -> 
     if refused is not None:
         return refused
     if clause is None:
-        return Plan(rule, _replace(insert), False, insert.rows, when, insert.returning)
+        return _Recipe(None, False, when)
     if not clause.text.isascii() and insert.lexing.utf8 is not True:
         return Reason.CHARSET
     before = b" WHERE TRUE" if insert.open_join else b""
     behind = b" " if insert.returning else b""  # an expression may end in a word, and RETURNING follow a parenthesis
-    statement = _spliced(insert.text, insert.body_end, before, clause.text, behind)
-    return Plan(rule, statement, clause.guarded, insert.rows, when, insert.returning)
+    return _Recipe(before + clause.text + behind, guarded, when)
 
 
 def _may_meet_last_id(insert: Insert, rule: Rule, table: Table | None, *, guarded: bool) -> bool:
@@ -122,8 +168,10 @@ def _second_refused(insert: Insert, table: Table | None) -> Reason | None:
 # ON DUPLICATE KEY UPDATE
 
 
-def _clause_of(insert: Insert, rule: Rule, dialect: Dialect, table: Table | None) -> Clause | Reason | None:
-    """Make the clause of a rule; None: it needs none."""
+def _clause_of(
+    insert: Insert, rule: Rule, dialect: Dialect, table: Table | None, written: bytes
+) -> Clause | Reason | None:
+    """Make the clause of a rule; None: it needs none. written: the table as the insert writes it."""
     if rule.action is Action.REPLACE:
         return None
     if insert.self_select:
@@ -131,40 +179,10 @@ def _clause_of(insert: Insert, rule: Rule, dialect: Dialect, table: Table | None
     columns = columns_of(insert, table)
     if isinstance(columns, Reason):
         return columns
-    written = insert.text[insert.table_span.start : insert.table_span.end]
-    small = len(written) <= _REMEMBERED_NAME and len(columns or ()) <= _REMEMBERED_COLUMNS
-    make = _remembered if small else _made
     # Behind SELECT an alias would be a column's (error 1054), behind VALUES ROW() it is 1064; that of a row in a view
     # has the names of the table behind the view.
     aliasable = not insert.form.is_query and not (table is not None and table.view)
-    return make(rule, dialect, Target(written, insert.table, columns, aliasable), _Definition(table))
-
-
-class _Definition:
-    """A table's definition as the key of a dictionary: the very same one; whether two are equal takes long to tell."""
-
-    __slots__ = ("table",)
-
-    def __init__(self, table: Table | None) -> None:
-        self.table = table
-
-    def __hash__(self) -> int:
-        return id(self.table)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Definition) and other.table is self.table
-
-
-def _made(rule: Rule, dialect: Dialect, target: Target, definition: _Definition) -> Clause | Reason:
-    return make_clause(rule, dialect, target, definition.table)
-
-
-# Schema and table of 64 characters of up to 4 bytes each, quoted, are shorter.
-_REMEMBERED_NAME: Final = 1024
-_REMEMBERED_COLUMNS: Final = 64
-# With `when: always` every INSERT is planned: a remembered clause saves 10 of 12 microseconds. The client chooses the
-# names in a clause, so only short ones are kept: a clause has at most some 60 KiB, all of them some 15 MiB.
-_remembered: Final = lru_cache(maxsize=256)(_made)
+    return make_clause(rule, dialect, Target(written, insert.table, columns, aliasable), table)
 
 
 # --------------------------------------------------------------------------------------------------------------------
@@ -180,7 +198,7 @@ def _replace(insert: Insert) -> bytes:
     return _exchanged(text, [(insert.verb, b"REPLACE"), *((span, b"") for span in dropped)])
 
 
-def _load(insert: Insert, rule: Rule) -> Plan | Reason:
+def _load(insert: Insert, rule: Rule) -> Plan | Skip:
     """Write IGNORE or REPLACE before the INTO of a LOAD DATA (MySQL manual, "LOAD DATA Statement").
 
     Only in the first place: of a client's own file there is no second reading. LOCAL implies IGNORE, and saying so
@@ -188,13 +206,13 @@ def _load(insert: Insert, rule: Rule) -> Plan | Reason:
     does. Neither word can be held to a key.
     """
     if rule.effective_when is not When.ALWAYS or rule.keys or rule.columns or rule.return_id is not None:
-        return Reason.LOAD_DATA
+        return Skip(Reason.LOAD_DATA)
     if rule.action is Action.REPLACE:
         word = b" REPLACE "
     elif rule.action is Action.IGNORE and "local" in insert.modifiers:
         word = b" IGNORE "
     else:
-        return Reason.LOAD_DATA
+        return Skip(Reason.LOAD_DATA)
     return Plan(rule, _spliced(insert.text, insert.body_end, word), False, 0, When.ALWAYS)
 
 

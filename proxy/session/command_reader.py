@@ -17,6 +17,7 @@ from proxy.session.runner import Runner
 from proxy.session.selection import WANTED, Selection
 from proxy.session.settings import SessionSettings
 from proxy.session.trail import Trail
+from proxy.sql.head import Head
 from proxy.sql.reason import Reason
 from proxy.wire import commands
 from proxy.wire.commands import SHAPES, SHORTEST_UNANSWERED, Shape
@@ -92,7 +93,7 @@ class CommandReader:
         self._resolver = resolver
         self._relay = relay
         self._mariadb = mariadb
-        self._ruled = False  # the packet being read is an INSERT that rules are for
+        self._ruled: Head | None = None  # how the packet being read begins, if it is an INSERT that rules are for
         self.count = 0
         self.quitting = False
 
@@ -102,7 +103,7 @@ class CommandReader:
         Raises:
             ProtocolError: they are more than a packet of its kind may have.
         """
-        self._ruled = False
+        self._ruled = None
         left = len(data) - position
         if left < HEADER:
             return HEADER
@@ -118,13 +119,13 @@ class CommandReader:
             return HEADER + self._bounded(length)
         need = HEADER + self._selection.needed(code, length)
         if left >= need and length <= self._selection.longest:
-            self._ruled = self._selection.is_ruled(code, data, position)
-        return HEADER + length if self._ruled else need
+            self._ruled = self._selection.ruled(code, data, position)
+        return need if self._ruled is None else HEADER + length
 
     def read(self, data: bytes, position: int, end: int) -> bytes | Pass:
         """Read one packet, of which as much is there as is needed; see `ClientStream`."""
         flight = self._flight
-        if self._ruled and flight.commands:
+        if self._ruled is not None and flight.commands:
             return Pass.LATER
         length = end - position - HEADER
         if self._account.relay is not None:
@@ -166,10 +167,10 @@ class CommandReader:
         elif end - payload_at < SHORTEST_UNANSWERED.get(code, 0) and not self._mariadb:
             self._expect_error()
             return Pass.ON
-        if self._ruled:
+        if self._ruled is not None:
             if code == commands.STMT_SEND_LONG_DATA:
                 return self._statements.keep_long_data(data[payload_at:end])
-            return self._runner.start(command, data, payload_at, end)
+            return self._runner.start(command, self._ruled, data, payload_at, end)
         if code == commands.QUERY or code == commands.STMT_PREPARE:
             self._text(command, data[position:end], end - payload_at)
         elif code in commands.ON_STATEMENTS:

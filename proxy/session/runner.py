@@ -11,7 +11,7 @@ from typing import Final
 
 from proxy.session.batch import Batch, first_ruled, may_be_several
 from proxy.session.client_stream import ClientStream, Pass
-from proxy.session.command import HEAD, Command, Stage
+from proxy.session.command import Command, Stage
 from proxy.session.contents import Contents
 from proxy.session.decision import Pause, Send, Wait
 from proxy.session.effects import Effects
@@ -24,7 +24,7 @@ from proxy.session.settings import Tables, Wires
 from proxy.session.statement import Statement
 from proxy.session.status import is_alone
 from proxy.session.trail import Trail
-from proxy.sql.head import head
+from proxy.sql.head import Head
 from proxy.sql.statement import Skip
 from proxy.wire import commands
 from proxy.wire.answers import ERR
@@ -133,11 +133,12 @@ class Runner:
             self._hold(command)
             self._resolver.watch(command, statement)
 
-    def start(self, command: Command, data: bytes, start: int, end: int) -> bytes | Pass:
+    def start(self, command: Command, begins: Head, data: bytes, start: int, end: int) -> bytes | Pass:
         """Begin with a command that is here as a whole.
 
         Args:
             command: it.
+            begins: what the start of its text says.
             data: bytes that hold its payload.
             start: where that begins in them.
             end: where it ends.
@@ -146,7 +147,7 @@ class Runner:
             What becomes of its packet, or what goes to the backend in its place.
         """
         self._hold(command)
-        answer = self._start(command, data, start, end)
+        answer = self._start(command, begins, data, start, end)
         if isinstance(answer, Pause):
             self._wait(command, answer)
             return b""
@@ -156,13 +157,13 @@ class Runner:
         self._client.hold()
         command.alone = is_alone(self._tracker.status)
 
-    def _start(self, command: Command, data: bytes, start: int, end: int) -> bytes | Pass | Pause:
+    def _start(self, command: Command, begins: Head, data: bytes, start: int, end: int) -> bytes | Pass | Pause:
         """Begin with a command; a large one is not copied more than it must be."""
         if command.code in commands.EXECUTES:
             return self._start_execution(command, data[start:end])
         at = start + (1 if command.code == commands.STMT_PREPARE else self._contents.text_at(command.start))
         text = data[at:end]
-        command.statement = statement = self._selection.statement(data[start:at], text, head(text[:HEAD]))
+        command.statement = statement = self._selection.statement(data[start:at], text, begins)
         if command.code == commands.STMT_PREPARE:
             return Pass.ON
         if self._selection.takes_several() and may_be_several(text):

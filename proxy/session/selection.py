@@ -20,7 +20,7 @@ from proxy.session.prepared import PreparedStatements
 from proxy.session.resolution import Resolver
 from proxy.session.statement import Statement
 from proxy.session.variables import Variables
-from proxy.sql.head import OFFERING, Head, head
+from proxy.sql.head import OFFERING, OTHER, Head, head
 from proxy.sql.split import LIMIT
 from proxy.wire import commands
 from proxy.wire.execute import statement_of
@@ -139,18 +139,25 @@ class Selection:
         return self._lane.several or any(before.code == commands.SET_OPTION for before in self._pending)
 
     def is_ruled(self, code: int, data: bytes, position: int) -> bool:
-        """Tell whether a command is an INSERT that rules are for (as its start says), so that it must be seen whole.
+        """Tell whether a command is an INSERT that rules are for, see `ruled`."""
+        return self.ruled(code, data, position) is not None
+
+    def ruled(self, code: int, data: bytes, position: int) -> Head | None:
+        """Look whether a command is an INSERT that rules are for (as its start says), so that it must be seen whole.
 
         Args:
             code: its first byte.
             data: bytes that hold what is `needed` of it.
             position: where its packet begins in them.
+
+        Returns:
+            If it is one, how its text begins; `OTHER` for a command that has none.
         """
         if data[position + 3]:
-            return False
+            return None
         if code == commands.QUERY or code == commands.STMT_PREPARE:
-            return bool(self._rules().rules) and self._is_ruled_text(code, data, position + HEADER)
-        return code in commands.ON_STATEMENTS and self._is_on_ruled(code, data, position)
+            return self._ruled_text(code, data, position + HEADER) if self._rules().rules else None
+        return OTHER if code in commands.ON_STATEMENTS and self._is_on_ruled(code, data, position) else None
 
     def is_for_rules(self, found: Head) -> bool:
         """Tell whether rules are for a statement that begins so, or may be."""
@@ -160,20 +167,22 @@ class Selection:
             return True  # it is looked at again when the schema is known
         return bool(self._resolver.candidates(found, self._variables.schema))
 
-    def _is_ruled_text(self, code: int, data: bytes, start: int) -> bool:
-        payload = data[start : start + HEAD]
-        at = 1 if code == commands.STMT_PREPARE else self._contents.text_at(payload)
+    def _ruled_text(self, code: int, data: bytes, start: int) -> Head | None:
+        end = start + int.from_bytes(data[start - HEADER : start - 1], "little")
+        at = 1 if code == commands.STMT_PREPARE else self._contents.text_at(data[start : min(start + HEAD, end)])
         if at < 0:
-            return False
-        if _may_be_insert(payload, at) and self.is_for_rules(found := head(payload[at:])):
-            return found.verb == "insert" or code == commands.QUERY
-        return code == commands.QUERY and self.takes_several() and self._holds_ruled(data, start)
+            return None
+        at += start
+        text = data[at : min(at + HEAD, end)]
+        if _may_be_insert(text) and self.is_for_rules(found := head(text)):
+            return found if found.verb == "insert" or code == commands.QUERY else None
+        several = code == commands.QUERY and self.takes_several() and self._holds_ruled(data, start, end)
+        return head(text) if several else None
 
-    def _holds_ruled(self, data: bytes, start: int) -> bool:
+    def _holds_ruled(self, data: bytes, start: int, end: int) -> bool:
         """Tell whether a text may hold an INSERT that rules are for behind another statement."""
-        length = int.from_bytes(data[start - HEADER : start - 1], "little")
-        text = data[start : start + length]
-        return len(text) == length and may_be_several(text) and may_hold(text, self.is_for_rules)
+        text = data[start:end]
+        return end <= len(data) and may_be_several(text) and may_hold(text, self.is_for_rules)
 
     def _is_on_ruled(self, code: int, data: bytes, position: int) -> bool:
         """Tell the same of a command on a prepared statement, whatever the rules in force by now."""
@@ -215,7 +224,7 @@ class Selection:
         return self.statement(prefix, text, start, candidates) if candidates else None
 
 
-def _may_be_insert(payload: bytes, at: int) -> bool:
+def _may_be_insert(text: bytes) -> bool:
     """Tell whether a text may be an INSERT, by its first byte: an I, or no letter at all (a comment, a parenthesis)."""
-    first = payload[at : at + 1]
+    first = text[:1]
     return first in b"iI" or not first.isalpha()

@@ -1,14 +1,21 @@
 """The statements that rules make, byte by byte."""
 
+import random
 import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.rules import plan as plans
+from proxy.rules.plan import Plan, plan
+from proxy.rules.rule import Rule, When
+from proxy.rules.table import Column, KeyPart, Table, UniqueKey
+from proxy.sql.dialect import Dialect
+from proxy.sql.insert import Skip
 from proxy.sql.lexing import Lexing
 from proxy.sql.reason import Reason
-from tests.rules.making import MARIADB, MYSQL, OLD_MYSQL, insert, planned, rule, skipped
+from tests.rules.making import MARIADB, MYSQL, OLD_MYSQL, PLAIN, insert, planned, rule, skipped
 
 RAISE = "18446744073709551615+7001062"
 BY_A = rule("update", {"b": "new.b"}, key="k", columns=["a"])
@@ -165,3 +172,93 @@ def test_the_clients_bytes_and_placeholders_are_kept(value: bytes, tail: bytes, 
     assert statement.count(b"?") == text.count(b"?")
     assert literal in statement
     assert statement.endswith(tail)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# What is remembered
+
+
+def table_of(*columns: str, key: str = "a", transactional: bool = True) -> Table:
+    """Make the definition of `t`, with a key `k` on one column."""
+    found = tuple(Column(name, "int", "", "", True, False, False, True) for name in columns)
+    keys = (UniqueKey("k", (KeyPart(key),)),)
+    return Table("shop", "t", found, keys, "InnoDB", transactional, frozenset(), False)
+
+
+ALIKE = [
+    (BY_A, "INSERT INTO t (a, b) VALUES (1, 2)"),
+    (BY_A, "INSERT INTO t (a, b) VALUES (3, 4)"),
+    (BY_A, "INSERT INTO t (a, b) VALUES (1, 2), (3, 4)"),
+    (BY_A, "INSERT INTO t (a, b) VALUES (1, 2) RETURNING a"),
+    (BY_A, "INSERT INTO t (a, b) VALUES (1, 2), (3, 4) RETURNING a"),
+    (BY_A, "INSERT INTO `t` (a, b) VALUES (1, 2)"),
+    (BY_A, "INSERT INTO shop.t (a, b) VALUES (1, 2)"),
+    (BY_A, "INSERT INTO t (b, a) VALUES (1, 2)"),
+    (BY_A, "INSERT INTO t VALUES (1, 2)"),
+    (BY_A, "INSERT INTO t VALUES (1, 2, 3)"),
+    (BY_A, "INSERT INTO t VALUES ()"),
+    (BY_A, "INSERT INTO t SET a = 1, b = 2"),
+    (BY_A, "INSERT INTO t (a, b) SELECT a, b FROM u"),
+    (BY_A, "INSERT INTO t (a, b) SELECT a, b FROM t"),
+    (BY_A, "INSERT INTO t (a, b) SELECT u.a, u.b FROM u JOIN v"),
+    (BY_A, "INSERT DELAYED INTO t (a, b) VALUES (1, 2)"),
+    (BY_A, "INSERT HIGH_PRIORITY INTO t (a, b) VALUES (1, 2)"),
+    (BY_A, "INSERT INTO t (a, b) VALUES (1, ROW_COUNT())"),
+    (BY_A, "INSERT INTO t (a, b) VALUES (1, LAST_INSERT_ID()), (3, 4)"),
+    (rule("ignore"), "INSERT INTO t (a, b) VALUES (1, 2)"),
+    (rule("ignore", when=When.ALWAYS), "INSERT INTO t (a, b) VALUES (1, 2)"),
+    (rule("ignore", return_id="id"), "INSERT INTO t (a, b) VALUES (1, 2)"),
+    (rule("idempotent"), "INSERT INTO t (a, b) VALUES (1, 2)"),
+    (rule("observe"), "INSERT INTO t (a, b) VALUES (1, 2)"),
+    (rule("replace", allow_replace=True), "INSERT INTO t (a, b) VALUES (1, 2)"),
+    (rule("replace", allow_replace=True), "INSERT HIGH_PRIORITY INTO t (a, b) VALUES (1, 2)"),
+    (rule("update", {"\u00e9": "new.b"}), "INSERT INTO t (a, b) VALUES (1, 2)"),
+]
+SITES = [
+    (dialect, lexing, table)
+    for dialect in (MYSQL, OLD_MYSQL, MARIADB)
+    for lexing in (PLAIN, PLAIN._replace(utf8=False))
+    for table in (None, table_of("a", "b"), table_of("a", "b", transactional=False), table_of("a", "b", "c"))
+]
+
+
+def test_what_was_made_of_other_inserts_changes_nothing() -> None:
+    """Each is planned by itself, and then all in an order that mixes them."""
+    cases = [(own, text, *site) for own, text in ALIKE for site in SITES]
+
+    def made(own: Rule, text: str, dialect: Dialect, lexing: Lexing, table: Table | None) -> Plan | Skip:
+        return plan(insert(text, lexing), own, dialect, table)
+
+    alone = []
+    for case in cases:
+        plans._remembered.clear()
+        alone.append(made(*case))
+    assert len(set(alone)) > 40
+    order = list(range(len(cases)))
+    for _ in range(2):
+        random.Random(1).shuffle(order)
+        assert [made(*cases[number]) for number in order] == [alone[number] for number in order]
+
+
+def test_a_definition_that_was_read_again_is_heeded() -> None:
+    own, text = rule("ignore", key="k"), "INSERT INTO t (a, b) VALUES (1, 2)"
+    one = plan(insert(text), own, MYSQL, table_of("a", "b", key="a"))
+    other = plan(insert(text), own, MYSQL, table_of("a", "b", key="b"))
+    assert isinstance(one, Plan)
+    assert isinstance(other, Plan)
+    assert b"t.`a` = new.`a`" in one.statement
+    assert b"t.`b` = new.`b`" in other.statement
+
+
+def test_what_is_remembered_of_inserts_is_bounded() -> None:
+    for number in range(plans._MOST_REMEMBERED + 1):
+        planned(f"INSERT INTO t{number} (a, b) VALUES (1, 2)", BY_A)
+    assert len(plans._remembered) <= plans._MOST_REMEMBERED
+    for long in (f"INSERT INTO `{'t' * 2000}` (a, b) VALUES (1, 2)", "INSERT INTO t (a, b) VALUES (1, 2)"):
+        plans._remembered.clear()
+        planned(long, BY_A)
+    assert len(plans._remembered) == 1
+    plans._remembered.clear()
+    columns = [f"c{number}" for number in range(100)]
+    planned(f"INSERT INTO t ({', '.join(['a', 'b', *columns])}) VALUES ({', '.join(['1'] * 102)})", BY_A)
+    assert not plans._remembered

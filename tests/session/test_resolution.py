@@ -602,3 +602,17 @@ def test_use_changes_the_schema(delivery: Delivery) -> None:
         backend >> ok()
         client << ok()
         assert talk.conflicts[0].met.schema == "shop"
+
+
+@cut_everywhere
+def test_the_next_packets_length_is_no_part_of_a_tables_name(delivery: Delivery) -> None:
+    in_force = rules("- {name: r, table: users, action: replace, allow_replace: true, when: always}")
+    behind = query(f"SELECT '{'x' * 105}'")
+    assert behind[:1] == b"s"
+    with logged_in(delivery, in_force) as talk:
+        client, backend = talk
+        client >> query("/* c */ LOAD DATA INFILE 'f' INTO TABLE users") + behind
+        backend << query("/* c */ LOAD DATA INFILE 'f' REPLACE  INTO TABLE users")
+        backend >> ok(3)
+        client << ok(3)
+        backend << behind
