@@ -3,14 +3,12 @@
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Final
 
 from proxy.config import Endpoint, Network
 from proxy.net.client import Client, announced_client, connected_client
 from proxy.net.loop import running_pump
 from proxy.net.proxy_header import Announcement, HeaderReader, ProxyHeaderError, plain_ip
-from proxy.net.pump import PumpedTransport
-from proxy.net.side import discard
+from proxy.net.pump import NOBODY, PumpedTransport, discard
 
 
 class Entrance:
@@ -44,7 +42,7 @@ class Entrance:
             door = Door(self, client)
             door.wait(PumpedTransport(self._pump, sock, door))
         else:
-            self._admit(PumpedTransport(self._pump, sock, _NOBODY), client, b"")
+            self._admit(PumpedTransport(self._pump, sock, NOBODY), client, b"")
 
     def _expects_header(self, client: Client) -> bool:
         """Whether a connection must begin with a PROXY header: not one that is gone already, nor of a Unix socket."""
@@ -65,32 +63,6 @@ class Entrance:
         """Let nobody wait any longer."""
         for door in tuple(self.waiting):
             door.abort()
-
-
-class _Nobody:
-    """Is told of a connection until it has a pair, or in place of one."""
-
-    def __init__(self) -> None:
-        self.feed: Callable[[bytes], None] = discard
-
-    def fault(self, error: Exception) -> None:
-        """Nothing is done that could go wrong."""
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Nobody waits for it."""
-
-    def eof_received(self) -> bool:
-        """Close it."""
-        return False
-
-    def pause_writing(self) -> None:
-        """Nothing is written that could be too much."""
-
-    def resume_writing(self) -> None:
-        """Nothing is written that could be too much."""
-
-
-_NOBODY: Final = _Nobody()
 
 
 class Door:

@@ -33,6 +33,9 @@ class DrivenSession(Protocol):
     def account(self) -> Mapping[str, object]:
         """Say for the log what it was and did, by names; none of it is a value or a secret."""
 
+    def let_go(self) -> None:
+        """Let go of what refers to it in turn: it has ended, and nothing is asked or told any more."""
+
     @property
     def bytes_moved(self) -> int:
         """How many bytes it has taken of both sides."""

@@ -15,10 +15,10 @@ from proxy.net.deadline import Deadline
 from proxy.net.driven import DrivenSession
 from proxy.net.login_reader import LoginReader, UnexpectedProxyHeaderError
 from proxy.net.loop import running_pump
-from proxy.net.pump import PumpedTransport
+from proxy.net.pump import PumpedTransport, discard
 from proxy.net.search import Search
 from proxy.net.settings import Manners, PairSettings
-from proxy.net.side import Hold, Side, describe, discard
+from proxy.net.side import Hold, Side, describe
 
 _log = structlog.get_logger(__name__)
 
@@ -428,6 +428,18 @@ class Pair:
         account = session.account()
         log("session ended", client=self.client.address, result=session.result, reason=session.reason, **account)
         self._on_end(self)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Have the parts let go of each other, so that they are freed at once.
+
+        Until it is looked for garbage, those of fifty sessions would wait, and each new one be made of memory that the
+        processor has no copy of: a twelfth of a connection's cost.
+        """
+        self.session.let_go()
+        self._client.let_go()
+        self._backend.let_go()
+        del self._search
 
 
 OpenSession: TypeAlias = Callable[[Pair, str], DrivenSession]

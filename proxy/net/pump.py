@@ -51,6 +51,36 @@ class PumpedReader(Protocol):
         """Take note that more may be written."""
 
 
+def discard(_data: bytes) -> None:
+    """Take what is for nobody: read for who is not there, or written to a side that is not, or no longer."""
+
+
+class _Nobody:
+    """Is told of a connection until it has a pair, or in place of one, and when its end has been told."""
+
+    def __init__(self) -> None:
+        self.feed: Callable[[bytes], None] = discard
+
+    def fault(self, error: Exception) -> None:
+        """Nothing is done that could go wrong."""
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Nobody waits for it."""
+
+    def eof_received(self) -> bool:
+        """Close it."""
+        return False
+
+    def pause_writing(self) -> None:
+        """Nothing is written that could be too much."""
+
+    def resume_writing(self) -> None:
+        """Nothing is written that could be too much."""
+
+
+NOBODY: Final = _Nobody()
+
+
 class Pump:
     """Waits for one event loop, and drives its pumped transports meanwhile.
 
@@ -447,9 +477,11 @@ class PumpedTransport:
         self._pump.lost.append(self)
 
     def tell_loss(self) -> None:
-        """Tell the reader of the end."""
+        """Tell the reader of the end, and let go of it."""
+        reader = self._reader
+        self.read_for(NOBODY)
         if not self._dropped:
-            call_guarded(self._reader.connection_lost, self._loss)
+            call_guarded(reader.connection_lost, self._loss)
 
     def _watch(self, events: int) -> None:
         before, self.events = self.events, events

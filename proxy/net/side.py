@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from proxy.net.encryption import Encryption
-from proxy.net.pump import PumpedTransport
+from proxy.net.pump import PumpedTransport, discard
 
 
 class Hold:
@@ -27,10 +27,6 @@ class Hold:
     """The login is over, and what follows it is about to be read in another way."""
     ENDED: Final = 16
     """The peer will send no more."""
-
-
-def discard(_data: bytes) -> None:
-    """Write to nobody: to a side that is not there, or no longer."""
 
 
 class Side:
@@ -228,6 +224,10 @@ class Side:
         """Whether nothing is left to be sent, or to be waited for."""
         transport = self._transport
         return transport is None or (transport.is_closing() and not transport.get_write_buffer_size())
+
+    def let_go(self) -> None:
+        """Let go of the owner and of the other side, which refer to this one: nothing happens here any more."""
+        del self.on_lost, self.on_ended, self.on_fault, self.feed, self.peer
 
     def _forget(self) -> None:
         self.write = discard

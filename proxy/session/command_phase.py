@@ -297,6 +297,10 @@ class CommandPhase:
             self._runner.end()
             self._trail.end()
 
+    def let_go(self) -> None:
+        """Let go of what refers to this in turn: nothing is asked or told any more."""
+        del self.lane
+
     def insert_lane(self) -> InsertLane:
         """Make the lane for INSERTs, see there."""
         if not self._laid:

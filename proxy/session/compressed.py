@@ -110,6 +110,11 @@ class CompressedPhase:
         # What compresses takes up to 14 MiB, and the session is garbage that may wait long to be collected.
         self._client = self._backend = _ENDED
 
+    def let_go(self) -> None:
+        """Let go of what refers to this in turn: nothing is asked or told any more."""
+        self._phase.let_go()
+        del self._phase
+
     def client_data(self, data: bytes) -> None:
         """Take bytes that the client sent.
 

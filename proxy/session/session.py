@@ -83,6 +83,12 @@ class Session:
             "conflicts": self._commands.conflicts if self._commands else 0,
         }
 
+    def let_go(self) -> None:
+        """Let go of what refers to this in turn: it has ended, and nothing is asked or told any more."""
+        if self._commands is not None:
+            self._commands.let_go()
+        del self._login, self._commands, self._lane, self._wires
+
     @property
     def received(self) -> int:
         """How many bytes it has taken of the client."""

@@ -91,6 +91,22 @@ def test_a_login_and_a_leave_stay_within_their_bound(thousand: RuleSet) -> None:
     assert found.calls <= LOGIN.calls * ALLOWANCE
 
 
+def test_a_session_leaves_no_garbage(thousand: RuleSet) -> None:
+    settings = shared(thousand)
+    logged_in(settings)
+    gc.collect()
+    gc.disable()
+    try:
+        session = logged_in(settings)
+        session.client_data(command(commands.QUIT))
+        session.client_lost()
+        session.let_go()
+        del session
+        assert not gc.collect()
+    finally:
+        gc.enable()
+
+
 def test_a_thousand_rules_cost_a_select_nothing(thousand: RuleSet) -> None:
     assert _cost_of(EXCHANGES[0], thousand) == _cost_of(EXCHANGES[0], RuleSet())
 

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import os
 import socket
 
@@ -8,8 +9,9 @@ from proxy.config import Address
 from proxy.net.backends import Backends
 from proxy.net.listener import Listener
 from proxy.net.pair import Pair
+from proxy.net.search import Search
 from proxy.net.settings import Manners, PairSettings
-from proxy.net.side import Hold
+from proxy.net.side import Hold, Side
 from tests.net.doubles import (
     LOCALHOST,
     Peer,
@@ -127,6 +129,20 @@ async def test_a_client_that_leaves_while_the_backend_is_dialled_leaves_nothing_
         assert not running.listener.pairs
         first[1].close()
         await first[1].wait_closed()
+
+
+async def test_a_pair_that_has_ended_is_freed_before_garbage_is_looked_for() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        async with backend() as server, stage(server.address) as running:
+            client, behind, session = await logged_in(running, server)
+            await asyncio.gather(client.close(), behind.close(), session.ended.wait())
+            await running.listener.close()
+            vars(session).clear()
+            assert not [found for found in gc.get_objects() if isinstance(found, Pair | Side | Search)]
+    finally:
+        gc.enable()
 
 
 async def turn_of_the_loop() -> None:
