@@ -55,6 +55,10 @@ class DrivenSession(Protocol):
     def answered(self) -> bool:
         """Whether no reply is due, so that the backend may hear of the client's end at once."""
 
+    @property
+    def left(self) -> bool:
+        """Whether the client has taken leave, and nothing is due: neither it nor the backend has any more to say."""
+
     def backend_connected(self, secure: bool) -> None:
         """Take note of the backend's connection; secure: it needs no TLS to be private (a Unix socket)."""
 

@@ -330,7 +330,7 @@ class Pair:
     def _client_ended(self) -> bool:
         if self._closing:
             return False
-        if self._login or self._client.encrypted:
+        if self._login or self._client.encrypted or self.session.left:
             self._client_lost("connection closed")
             return False
         self._client.hold(Hold.ENDED)

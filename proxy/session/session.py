@@ -132,6 +132,11 @@ class Session:
         return self._relaying or self._commands is None or self._commands.answered
 
     @property
+    def left(self) -> bool:
+        """Whether the client has taken leave, and nothing is due: neither it nor the backend has any more to say."""
+        return self.idle and self._commands is not None and self._commands.quitting
+
+    @property
     def thread_id(self) -> int:
         """The backend's id of the connection; 0 before its greeting."""
         return self._login.thread_id

@@ -34,6 +34,7 @@ class ScriptedSession:
         self.thread_id = 0
         self.user = "somebody"
         self.idle = True
+        self.left = False
         self.broken_off = False
         self.kept = b""
         self.begun = b""

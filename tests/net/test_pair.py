@@ -227,6 +227,18 @@ async def test_a_backend_that_does_not_follow_the_end_of_a_client_is_not_waited_
         assert await client.rest() == b""
 
 
+async def test_for_a_client_that_has_taken_leave_the_backend_is_not_waited_for() -> None:
+    async with backend() as server, stage(server.address) as running:
+        client, behind, session = await logged_in(running, server)
+        session.left = True
+        client.send(b"good bye")
+        client.writer.write_eof()
+        await session.ended.wait()
+        assert session.events == ["client lost: connection closed"]
+        assert await client.rest() == b""
+        assert await behind.rest() == b"good bye"
+
+
 async def test_a_client_that_leaves_during_the_login_ends_the_session() -> None:
     async with backend() as server, stage(server.address) as running:
         client, session = await running.greeted()

@@ -25,6 +25,28 @@ def test_a_transaction_by_its_flags(delivery: Delivery) -> None:
 
 
 @cut_everywhere
+def test_who_has_taken_leave_has_left_once_all_replies_have_come(delivery: Delivery) -> None:
+    with logged_in(delivery) as talk:
+        client, backend = talk
+        client >> query("SELECT 1") + QUIT
+        backend << query("SELECT 1") + QUIT
+        assert not talk.session.left
+        backend >> result((b"1",))
+        client << result((b"1",))
+        assert talk.session.left
+
+
+@cut_everywhere
+def test_who_asks_nothing_has_left_with_its_leave(delivery: Delivery) -> None:
+    with logged_in(delivery) as talk:
+        client, backend = talk
+        assert not talk.session.left
+        client >> QUIT
+        backend << QUIT
+        assert talk.session.left
+
+
+@cut_everywhere
 def test_without_autocommit(delivery: Delivery) -> None:
     with logged_in(delivery) as talk:
         for text, answered, at_rest in (
