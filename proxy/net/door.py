@@ -15,8 +15,8 @@ class Entrance:
     """Where clients of one listening socket come in.
 
     listener: its address. networks: from where connections begin with a PROXY header. timeout: seconds that the header
-    may take. admit: takes a client in, with the bytes that it has sent already. refuse: ends a connection whose header
-    is wrong or missing, and is told why.
+    may take. announces: whether backends are told of the ends of clients' connections. admit: takes a client in, with
+    the bytes that it has sent already. refuse: ends a connection whose header is wrong or missing, and is told why.
     """
 
     def __init__(
@@ -24,11 +24,13 @@ class Entrance:
         listener: Endpoint,
         networks: tuple[Network, ...],
         timeout: float,
+        announces: bool,
         admit: Callable[[PumpedTransport, Client, bytes], object],
         refuse: Callable[[PumpedTransport, Client, str], object],
     ) -> None:
         self._pump = running_pump()
         self.timeout = timeout
+        self.announces = announces
         self.waiting: set[Door] = set()
         self.networks = networks
         self._listener = listener
@@ -37,7 +39,9 @@ class Entrance:
 
     def welcome(self, sock: socket.socket) -> None:
         """Let a client in that has connected, or wait for its PROXY header."""
-        client = connected_client(sock, self._listener)
+        # who waits for its header may be let in under other settings
+        announced = self.announces or bool(self.networks)
+        client = connected_client(sock, self._listener, announced=announced)
         if self._expects_header(client):
             door = Door(self, client)
             door.wait(PumpedTransport(self._pump, sock, door))
@@ -46,7 +50,7 @@ class Entrance:
 
     def _expects_header(self, client: Client) -> bool:
         """Whether a connection must begin with a PROXY header: not one that is gone already, nor of a Unix socket."""
-        if not self.networks or client.announcement is None:
+        if not self.networks or client.secure or not client.host:
             return False
         address = plain_ip(client.host)
         return any(address in network for network in self.networks)

@@ -68,6 +68,7 @@ class Listener:
         for entrance in self._entrances:
             entrance.networks = networks
             entrance.timeout = settings.limits.login_timeout
+            entrance.announces = settings.announces
 
     @property
     def pairs(self) -> frozenset[Pair]:
@@ -108,8 +109,9 @@ class Listener:
 
     def entrance(self, endpoint: Endpoint) -> Entrance:
         """Make the entrance of an address; whoever accepts its clients makes their doors with it."""
-        timeout = self._settings.limits.login_timeout
-        entrance = Entrance(endpoint, self._networks, timeout, self._admit, self._refuse)
+        settings = self._settings
+        timeout, announces = settings.limits.login_timeout, settings.announces
+        entrance = Entrance(endpoint, self._networks, timeout, announces, self._admit, self._refuse)
         self._entrances.append(entrance)
         return entrance
 

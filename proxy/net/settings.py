@@ -47,6 +47,11 @@ class PairSettings:
     half_closed_timeout: float = 10.0
     abandoned_timeout: float = 300.0
 
+    @property
+    def announces(self) -> bool:
+        """Whether backends are told of the ends of clients' connections."""
+        return self.backend_proxy_protocol is not ProxyProtocolVersion.OFF
+
 
 @dataclass(frozen=True, slots=True)
 class Manners:

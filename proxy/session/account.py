@@ -1,7 +1,5 @@
 """Who is logged in, and what a COM_CHANGE_USER makes anew: it is relayed packet by packet, as a login is."""
 
-from dataclasses import replace
-
 from proxy.session.auth import AuthRelay
 from proxy.session.login_phase import Agreed
 from proxy.session.prepared import PreparedStatements
@@ -69,7 +67,7 @@ class Account:
         try:
             self._wanted = parse_change_user(payload, self.login)
         except ProtocolError:  # the server says what is wrong with it; should it take it, nobody is known to be who
-            self._wanted = replace(self.login, user="", plugin="", database=None)
+            self._wanted = self.login._replace(user="", plugin="", database=None)
         greeting = self._agreed.greeting
         self.relay = AuthRelay(
             self._agreed.terms,

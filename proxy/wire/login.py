@@ -7,8 +7,7 @@ Source: MySQL Internals, "Protocol::HandshakeResponse41", "Protocol::SSLRequest"
 """
 
 import struct
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from proxy.wire import capabilities as cap
 from proxy.wire.errors import ProtocolError
@@ -19,8 +18,7 @@ _ALL: Final = 0xFFFFFFFF
 _FIXED = struct.Struct("<I4xB19xI")  # what an SSLRequest holds, too
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(NamedTuple):
     """Who logs in, and on which terms."""
 
     capabilities: int

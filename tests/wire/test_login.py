@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,15 +59,15 @@ def test_the_same_capabilities_change_no_byte(payload: bytes) -> None:
 def test_other_capabilities_change_nothing_else(payload: bytes) -> None:
     login = parse_login(payload)
     fewer = login.capabilities & ~cap.MULTI_STATEMENTS
-    assert parse_login(with_capabilities(payload, fewer, login.mariadb_capabilities)) == replace(
-        login, capabilities=fewer
+    assert parse_login(with_capabilities(payload, fewer, login.mariadb_capabilities)) == login._replace(
+        capabilities=fewer
     )
 
 
 def test_mariadb_s_own_capabilities_can_be_cleared() -> None:
     login = parse_login(MARIADB_CLIENT)
     cleared = with_capabilities(MARIADB_CLIENT, login.capabilities, 0)
-    assert parse_login(cleared) == replace(login, mariadb_capabilities=0)
+    assert parse_login(cleared) == login._replace(mariadb_capabilities=0)
     assert cleared[:28] + MARIADB_CLIENT[28:32] + cleared[32:] == MARIADB_CLIENT
 
 
