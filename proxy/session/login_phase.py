@@ -185,7 +185,8 @@ class LoginPhase:
                 else:
                     self._take_auth(*packet)
         finally:
-            self._pass_answers_on()
+            if self._answers:
+                self._pass_answers_on()
         if self._client.waiting:  # it has spoken before its turn
             self._take_client_packets()
 

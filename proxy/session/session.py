@@ -275,11 +275,15 @@ class Session:
 
     def client_lost(self, reason: str = "") -> None:
         """End: the client is gone."""
+        if self.closed:
+            return
         self._end(self._parting(Result.CLIENT_CLOSED), reason)
 
     def backend_lost(self, reason: str = "") -> None:
         """End: the backend is gone."""
-        if self._commands is not None and not self._relaying and not self.closed:
+        if self.closed:
+            return
+        if self._commands is not None and not self._relaying:
             self._commands.backend_ended()
         self._end(self._parting(Result.BACKEND_CLOSED), reason)
 
