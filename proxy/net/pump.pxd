@@ -43,6 +43,7 @@ cdef class Pump:
     cdef public bint due
     cdef readonly dict listening
     cdef readonly list calls
+    cdef readonly set watched
     cdef readonly bint batches
     cpdef watch(self, PumpedTransport transport, int before, int events)
     cpdef forget(self, PumpedTransport transport, int before)

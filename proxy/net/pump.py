@@ -89,10 +89,11 @@ class Pump:
         calls: whom to call back before the pump waits, see `soon`.
         lost: the transports whose readers are still to be told of their end.
         listening: whom to call back when a client waits at a listening socket, by its descriptor.
+        watched: the descriptors that are no transports', those that listen among them.
         batches: what is written is sent with all else that is written meanwhile, before the pump waits.
     """
 
-    __slots__ = ("batches", "calls", "due", "listening", "lost", "poller")
+    __slots__ = ("batches", "calls", "due", "listening", "lost", "poller", "watched")
 
     def __init__(self, *, batches: bool) -> None:
         self.poller = make_poller()
@@ -100,6 +101,7 @@ class Pump:
         self.calls: list[Callable[[], object]] = []
         self.lost: deque[PumpedTransport] = deque()
         self.listening: dict[int, Callable[[], None]] = {}
+        self.watched: set[int] = set()
         self.batches = batches
 
     def close(self) -> None:
@@ -109,6 +111,7 @@ class Pump:
     def register(self, fd: int, events: int) -> None:
         """Watch a descriptor that is no transport's; events: as of `select.poll`."""
         self.poller.register(fd, events)
+        self.watched.add(fd)
 
     def modify(self, fd: int, events: int) -> None:
         """Watch a descriptor for other events."""
@@ -116,6 +119,7 @@ class Pump:
 
     def unregister(self, fd: int) -> None:
         """Watch a descriptor no longer."""
+        self.watched.discard(fd)
         self.poller.unregister(fd)
 
     def listen(self, fd: int, callback: Callable[[], None]) -> None:
@@ -177,14 +181,17 @@ class Pump:
             transport.tell_loss()
 
     def not_listening(self, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Call back for the listening sockets among descriptors that are no transports'; return the others."""
+        """Call back for the listening sockets among descriptors that are no transports'; return the others.
+
+        What is not watched was a transport's, which has been closed because of what another one was told just now.
+        """
         others: list[tuple[int, int]] = []
         for fd, events in found:
             callback = self.listening.get(fd)
-            if callback is None:
-                others.append((fd, events))
-            else:
+            if callback is not None:
                 call_guarded(callback)
+            elif fd in self.watched:
+                others.append((fd, events))
         return others
 
 

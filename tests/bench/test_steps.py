@@ -21,7 +21,7 @@ from tests.session.packets import command, duplicate, ok, query, result
 from tests.wire.packets import DEFINITION, eof, packets
 
 ALLOWANCE = 1.0 if sys.version_info[:2] == (3, 11) else 1.3
-LOGIN = Cost(3225, 206)
+LOGIN = Cost(3160, 205)
 KEPT_UNUSED = 3600
 KEPT_USED = 6750
 TEXT = "0123456789" * 6

@@ -414,6 +414,18 @@ async def test_more_than_one_look_takes_and_what_came_with_an_end_are_read() -> 
         assert reader.events == ["eof", "lost"]
 
 
+async def test_what_has_happened_to_one_that_is_closed_by_then_is_not_for_the_event_loop() -> None:
+    async with pumping() as stage:
+        (one, _, its_peer), (other, _, others_peer) = stage.connect(), stage.connect()
+        stage.pump.wait(0.0)  # both are watched from here on
+        one.feed = lambda _data: other.drop()
+        other.feed = lambda _data: one.drop()
+        its_peer.send(b"x")
+        others_peer.send(b"x")
+        assert stage.pump.wait(0.0) == []
+        assert one.lost != other.lost
+
+
 async def test_one_that_is_dropped_tells_nobody() -> None:
     async with pumping() as stage:
         transport, reader, peer = stage.connect()
