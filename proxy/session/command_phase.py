@@ -300,6 +300,10 @@ class CommandPhase:
     def let_go(self) -> None:
         """Let go of what refers to this in turn: nothing is asked or told any more."""
         del self.lane
+        if self._laid:
+            del self._from_client.reader
+            del self._account, self._flight, self._from_backend, self._from_client, self._reader, self._reporter
+            del self._runner, self._selection, self._trail
 
     def insert_lane(self) -> InsertLane:
         """Make the lane for INSERTs, see there."""

@@ -91,13 +91,21 @@ def test_a_login_and_a_leave_stay_within_their_bound(thousand: RuleSet) -> None:
     assert found.calls <= LOGIN.calls * ALLOWANCE
 
 
-def test_a_session_leaves_no_garbage(thousand: RuleSet) -> None:
+@pytest.mark.parametrize(
+    "exchanges",
+    [(), (query("SELECT 1"), ROW), (query("SET NAMES utf8mb4"), ok()), (PREPARE, PREPARED, EXECUTE, ROW)],
+    ids=("nothing", "select", "set", "select, prepared"),
+)
+def test_a_session_leaves_no_garbage(exchanges: tuple[bytes, ...], thousand: RuleSet) -> None:
     settings = shared(thousand)
     logged_in(settings)
     gc.collect()
     gc.disable()
     try:
         session = logged_in(settings)
+        for said, answer in zip(exchanges[::2], exchanges[1::2], strict=True):
+            session.client_data(said)
+            session.backend_data(answer)
         session.client_data(command(commands.QUIT))
         session.client_lost()
         session.let_go()
