@@ -2,7 +2,7 @@
 
 from proxy.conflicts.insertions cimport Insertions
 
-cdef int _LOOK, _MOST, _OPENING, _SEMICOLON
+cdef int _LOOK, _MOST, _OPENING, _EQUALS, _SEMICOLON
 cdef object _PLAIN, _WATCHED
 
 cdef class InsertLane:
@@ -15,3 +15,5 @@ cdef class InsertLane:
     cpdef bint goes(self, bytes data, Py_ssize_t at, double started, bint several)
     cdef bint _may_be_watched(self, bytes data)
     cdef object _way_of(self, bytes data, Py_ssize_t at)
+
+cdef bytes _beginning_of(bytes data, Py_ssize_t at)

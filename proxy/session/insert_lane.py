@@ -18,10 +18,13 @@ _MOST: Final = 256  # beginnings that are remembered
 _TAIL: Final = 1 << 16
 _NAME: Final = rb"(?:[0-9A-Za-z_$]++|`[^`]++`)"
 _BEGINNING: Final = re.compile(
-    rb"INSERT\s++(?:INTO\s++)?+" + _NAME + rb"(?:\." + _NAME + rb")?+\s*+(?:VALUES?\s*+)?+", re.IGNORECASE
+    rb"INSERT\s++(?:INTO\s++)?+" + _NAME + rb"(?:\." + _NAME + rb")?+"
+    rb"(?:\s++SET\s++" + _NAME + rb"\s*+|\s*+(?:VALUES?\s*+)?+)",
+    re.IGNORECASE,
 )
-"""A beginning that tells everything: no comment, and no name that goes on."""
+"""A beginning, up to `(` or `=`, that tells everything: no comment, and no name that goes on."""
 _OPENING: Final = ord("(")  # of bytes in bytes, Python tries a number first, and makes an error of it
+_EQUALS: Final = ord("=")
 _SEMICOLON: Final = ord(";")
 
 
@@ -117,8 +120,7 @@ class InsertLane:
         if rules is not self._known_for or schema != self._schema:
             self._ways = self._judge.ways(schema)
             self._known_for, self._schema = rules, schema
-        end = data.find(_OPENING, at, at + _LOOK)
-        beginning = data[at:end] if end > 0 else b""
+        beginning = _beginning_of(data, at)
         way = self._ways.get(beginning)
         if way is None:
             way = self._judge.way_of(head(data[at : at + _LOOK]), schema)
@@ -127,6 +129,15 @@ class InsertLane:
                     self._ways.clear()
                 self._ways[beginning] = way
         return way
+
+
+def _beginning_of(data: bytes, at: int) -> bytes:
+    """Return an INSERT up to where its values or columns begin; b"" if that is far away."""
+    end = data.find(_OPENING, at, at + _LOOK)
+    equals = data.find(_EQUALS, at, end if end > 0 else at + _LOOK)
+    if equals > 0:
+        end = equals
+    return data[at:end] if end > 0 else b""
 
 
 def may_return(text: bytes) -> bool:
