@@ -15,5 +15,4 @@ cdef class InsertLane:
     cpdef bint goes(self, bytes data, Py_ssize_t at, double started, bint several)
     cdef bint _may_be_watched(self, bytes data)
     cdef object _way_of(self, bytes data, Py_ssize_t at)
-
-cdef bytes _beginning_of(bytes data, Py_ssize_t at)
+    cdef object _way_by_sign(self, bytes data, Py_ssize_t at, Py_ssize_t end, object schema)

@@ -120,7 +120,14 @@ class InsertLane:
         if rules is not self._known_for or schema != self._schema:
             self._ways = self._judge.ways(schema)
             self._known_for, self._schema = rules, schema
-        beginning = _beginning_of(data, at)
+        end = data.find(_OPENING, at, at + _LOOK)
+        way = self._ways.get(data[at:end]) if end > 0 else None
+        return way or self._way_by_sign(data, at, end, schema)
+
+    def _way_by_sign(self, data: bytes, at: int, end: int, schema: str | None) -> Way:
+        """Find the way of an INSERT that is not known by what stands before its `(`, which is here; -1: far away."""
+        equals = data.find(_EQUALS, at, end if end > 0 else at + _LOOK)
+        beginning = data[at : equals if equals > 0 else max(at, end)]
         way = self._ways.get(beginning)
         if way is None:
             way = self._judge.way_of(head(data[at : at + _LOOK]), schema)
@@ -129,15 +136,6 @@ class InsertLane:
                     self._ways.clear()
                 self._ways[beginning] = way
         return way
-
-
-def _beginning_of(data: bytes, at: int) -> bytes:
-    """Return an INSERT up to where its values or columns begin; b"" if that is far away."""
-    end = data.find(_OPENING, at, at + _LOOK)
-    equals = data.find(_EQUALS, at, end if end > 0 else at + _LOOK)
-    if equals > 0:
-        end = equals
-    return data[at:end] if end > 0 else b""
 
 
 def may_return(text: bytes) -> bool:

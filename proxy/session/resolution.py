@@ -193,7 +193,7 @@ class Resolver:
         # a bulk execution offers as many rows as it brings parameters for; the reply to a single one tells nothing
         several = command.code == commands.STMT_BULK_EXECUTE or form is Form.ROW
         rows = rows_of(told, 1 if several else made.rows)
-        tally = self._tally(made, rows, ok, told, queried=form in (Form.SELECT, Form.TABLE))
+        tally = self._tally(made, form, rows, ok, told)
         if command.conflicted is not None:
             self._reporter.resolved(command.conflicted, made, tally)
         elif tally is not None:
@@ -295,9 +295,12 @@ class Resolver:
         if command.rule_error and command.plan is not None and command.rule_error != error:
             self._trips.failed(command.plan.rule)
 
-    def _tally(self, made: Plan, rows: int, ok: Ok, told: bytes, *, queried: bool) -> Tally | None:
+    def _tally(self, made: Plan, form: Form | None, rows: int, ok: Ok, told: bytes) -> Tally | None:
         if made.rule.action is Action.REPLACE:
             return tally_replace(rows, ok.affected_rows) if rows else None
+        if form is Form.LOAD_DATA:
+            return None  # what it has skipped is counted whatever the rules say, see `Reporter.loaded`
+        queried = form in (Form.SELECT, Form.TABLE)
         return tally_upsert(rows, ok.affected_rows, told, self._found_rows, queried=queried)
 
     def _after_deadlock(self, command: Command, statement: Statement) -> Send | None:

@@ -174,7 +174,7 @@ class Selection:
             return None
         at += start
         text = data[at : min(at + HEAD, end)]
-        if _may_be_insert(text) and self.is_for_rules(found := head(text)):
+        if _may_offer(text) and self.is_for_rules(found := head(text)):
             return found if found.verb == "insert" or code == commands.QUERY else None
         several = code == commands.QUERY and self.takes_several() and self._holds_ruled(data, start, end)
         return head(text) if several else None
@@ -224,7 +224,7 @@ class Selection:
         return self.statement(prefix, text, start, candidates) if candidates else None
 
 
-def _may_be_insert(text: bytes) -> bool:
-    """Tell whether a text may be an INSERT, by its first byte: an I, or no letter at all (a comment, a parenthesis)."""
+def _may_offer(text: bytes) -> bool:
+    """Tell whether a text may be an INSERT or a LOAD DATA, by its first byte: I, L, or no letter (a comment)."""
     first = text[:1]
-    return first in b"iI" or not first.isalpha()
+    return first in b"iIlL" or not first.isalpha()

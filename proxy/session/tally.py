@@ -21,9 +21,9 @@ class Tally:
 
 
 def rows_of(info: bytes, rows: int) -> int:
-    """Return how many rows an INSERT has offered, by its info string if there is one, else as given."""
+    """Return how many rows an INSERT or a LOAD DATA has offered, by its info string if there is one, else as given."""
     numbers = _NUMBERS.findall(info)
-    return int(numbers[0]) if len(numbers) == 3 else rows
+    return int(numbers[0]) if len(numbers) in (3, 4) else rows
 
 
 def skipped_of(info: bytes) -> int:

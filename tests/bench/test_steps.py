@@ -52,14 +52,14 @@ EXCHANGES = [
     Exchange("insert", insert("plain"), (ok(1, 5),), Cost(655, 38)),
     Exchange("insert, id by the server", insert("plain"), (ok(1, 70_000),), Cost(715, 42)),
     Exchange("insert, when: conflict", insert("update_conflict"), (ok(1, 5),), Cost(676, 40)),
-    Exchange("insert, when: always", insert("update_always"), (ok(1, 5),), Cost(3470, 228)),
+    Exchange("insert, when: always", insert("update_always"), (ok(1, 5),), Cost(3473, 228)),
     Exchange(
         "conflict",
         insert("update_conflict"),
         (duplicate("12345678", "update_conflict.ux_k"), ok(2, 5)),
-        Cost(7020, 499),
+        Cost(7022, 499),
     ),
-    Exchange("conflict, when: always", insert("update_always"), (ok(2, 5),), Cost(5415, 357)),
+    Exchange("conflict, when: always", insert("update_always"), (ok(2, 5),), Cost(5418, 357)),
     Exchange("conflict, no rule", insert("plain"), (duplicate("12345678", "plain.ux_k"),), Cost(5340, 392)),
 ]
 

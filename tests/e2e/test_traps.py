@@ -301,6 +301,19 @@ def test_trap_25_load_data_local_skips_and_is_counted(proxy: Proxy, users: str, 
     assert outcomes(proxy, statement="load", table="users", schema=users) == {"kept": 2}
 
 
+def test_trap_25_load_data_local_replaces_where_a_rule_says_so(proxy: Proxy, users: str, tmp_path: Path) -> None:
+    file = tmp_path / "users.csv"
+    file.write_text("alice@example.com\tAlf\nb@x\tBob\n", encoding="utf-8")
+    use(proxy, users, tmp_path, "action: replace; allow_replace: true; when: always", key=False)
+    with proxy.connect_directly() as connection:
+        run(connection, "SET GLOBAL local_infile = 1")
+    with proxy.connect(database=users, local_infile=True) as connection, connection.cursor() as cursor:
+        cursor.execute(f"LOAD DATA LOCAL INFILE '{file}' INTO TABLE users (email, name)")
+        cursor.execute("SELECT name FROM users WHERE email = 'alice@example.com'")
+        assert cursor.fetchall() == (("Alf",),)
+    assert outcomes(proxy, statement="load", table="users", schema=users) == {"replaced": 1}
+
+
 @pytest.mark.parametrize("when", WHENS)
 @pytest.mark.parametrize(
     ("collation", "value", "conflicts"),

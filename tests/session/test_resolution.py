@@ -604,6 +604,41 @@ def test_use_changes_the_schema(delivery: Delivery) -> None:
         assert talk.conflicts[0].met.schema == "shop"
 
 
+@pytest.mark.parametrize("verb", ["LOAD", "load", "/* c */ LOAD"])
+def test_load_data_is_rewritten(verb: str) -> None:
+    in_force = rules("- {name: r, table: users, action: replace, allow_replace: true, when: always}")
+    told = b"Records: 3  Deleted: 1  Skipped: 0  Warnings: 0"
+
+    @cut_everywhere
+    def run(delivery: Delivery) -> None:
+        with logged_in(delivery, in_force) as talk:
+            client, backend = talk
+            client >> query(f"{verb} DATA INFILE 'f' INTO TABLE users")
+            backend << query(f"{verb} DATA INFILE 'f' REPLACE  INTO TABLE users")
+            backend >> ok(4, info=told)
+            client << ok(4, info=told)
+            assert talk.outcomes == [("replaced", 1)]
+
+    run()
+
+
+@pytest.mark.parametrize("records", [1, 3])
+def test_what_a_load_data_has_skipped_is_counted_once(records: int) -> None:
+    in_force = rules("- {name: r, table: users, action: ignore, when: always, affected_rows: insert}")
+    told = b"Records: %d  Deleted: 0  Skipped: 1  Warnings: 0" % records
+    with logged_in(Delivery(), in_force) as talk:
+        client, backend = talk
+        client >> query("LOAD DATA LOCAL INFILE 'f' INTO TABLE users")
+        backend << query("LOAD DATA LOCAL INFILE 'f' IGNORE  INTO TABLE users")
+        backend >> packets(b"\xfbf")
+        client << packets(b"\xfbf")
+        client >> packets(b"a@x\n", b"", sequence=2)
+        backend << packets(b"a@x\n", b"", sequence=2)
+        backend >> ok(records - 1, info=told, sequence=4)
+        client << ok(records, info=told, sequence=4)
+        assert talk.outcomes == [("kept", 1)]
+
+
 @cut_everywhere
 def test_the_next_packets_length_is_no_part_of_a_tables_name(delivery: Delivery) -> None:
     in_force = rules("- {name: r, table: users, action: replace, allow_replace: true, when: always}")

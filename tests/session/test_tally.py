@@ -99,6 +99,7 @@ def test_replace(rows: int, affected: int, tally: Tally) -> None:
 
 def test_rows_of() -> None:
     assert rows_of(info(3, 1), 0) == 3
+    assert rows_of(b"Records: 4  Deleted: 1  Skipped: 0  Warnings: 0", 0) == 4
     assert rows_of(b"", 1) == 1
 
 
