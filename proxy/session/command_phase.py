@@ -299,6 +299,7 @@ class CommandPhase:
 
     def let_go(self) -> None:
         """Let go of what refers to this in turn: nothing is asked or told any more."""
+        self.lane.insert_lane = None
         del self.lane
         if self._laid:
             del self._from_client.reader

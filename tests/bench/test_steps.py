@@ -93,8 +93,16 @@ def test_a_login_and_a_leave_stay_within_their_bound(thousand: RuleSet) -> None:
 
 @pytest.mark.parametrize(
     "exchanges",
-    [(), (query("SELECT 1"), ROW), (query("SET NAMES utf8mb4"), ok()), (PREPARE, PREPARED, EXECUTE, ROW)],
-    ids=("nothing", "select", "set", "select, prepared"),
+    [
+        (),
+        (query("SELECT 1"), ROW),
+        (query("SET NAMES utf8mb4"), ok()),
+        (PREPARE, PREPARED, EXECUTE, ROW),
+        (insert("plain"), ok(1)),
+        (insert("plain"), duplicate("12345678", "plain.ux_k")),
+        (insert("update_always"), ok(2)),
+    ],
+    ids=("nothing", "select", "set", "select, prepared", "insert", "conflict", "rewritten"),
 )
 def test_a_session_leaves_no_garbage(exchanges: tuple[bytes, ...], thousand: RuleSet) -> None:
     settings = shared(thousand)
