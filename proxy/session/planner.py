@@ -63,9 +63,14 @@ class Planner:
         return made
 
     def definition(self, statement: Statement) -> Table | Wait | None:
-        """Give the definition of a statement's table; None: nobody looks it up, or it is missing."""
+        """Give the definition of a statement's table; None: nobody looks it up, or it is missing.
+
+        A LOAD DATA needs none, and is not to go without its rule for want of one: what it skips is not offered again.
+        """
         schema, table = statement.head.schema or statement.schema, statement.head.table
-        if self._tables is None or not statement.definite or schema is None or table is None:
+        if self._tables is None or schema is None or table is None:
+            return None
+        if not statement.definite or statement.head.verb == "load":
             return None
         found = self._tables.peek(schema, table)
         if found is None:

@@ -148,6 +148,15 @@ def test_always_sends_the_clients_own_until_the_definition_is_known() -> None:
         resolve(talk)
 
 
+def test_a_load_data_is_rewritten_before_the_definition_is_known() -> None:
+    tables = Tables()
+    in_force = rules("- {name: r, table: users, action: replace, allow_replace: true, when: always}")
+    with logged_in(Delivery(), in_force, tables=tables) as talk:
+        talk.client >> query("LOAD DATA LOCAL INFILE 'f' INTO TABLE users")
+        talk.backend << query("LOAD DATA LOCAL INFILE 'f' REPLACE  INTO TABLE users")
+        assert not tables.asked
+
+
 def test_a_session_with_temporary_tables_of_its_own_uses_no_definition() -> None:
     create = "CREATE TEMPORARY TABLE users (email INT)"
     with logged_in(Delivery(), BY_KEY, tables=Tables(USERS)) as talk:
