@@ -107,6 +107,7 @@ class ReplyReader:
             return self._user_change(self._account.relay, event, payload, sequence)
         if event is Event.LOCAL_INFILE:
             self._flight.infile = command.infile = True
+            command.block(Reason.LOAD_DATA)  # of the client's own file there is no second reading
         elif event is Event.RESULT and command.batch is not None:
             return self._result(command, command.batch, payload, sequence)
         elif event is Event.RESULT:

@@ -276,7 +276,7 @@ class Resolver:
             return payload
         refused = _is_guard(error)
         self._count(command, made, _result_of(error))
-        if refused or error.number in _CHANGED_NOTHING:
+        if command.blocked is None and (refused or error.number in _CHANGED_NOTHING):
             command.stage = Stage.ORIGINAL
             command.rule_error = 0 if refused else error.number
             return Send(statement.text)

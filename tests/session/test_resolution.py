@@ -639,6 +639,23 @@ def test_what_a_load_data_has_skipped_is_counted_once(records: int) -> None:
         assert talk.outcomes == [("kept", 1)]
 
 
+@pytest.mark.parametrize(("number", "message"), [(1213, "Deadlock found"), (1054, "Unknown column in a trigger")])
+@pytest.mark.parametrize("when", ["always", "conflict"])
+def test_a_load_data_is_not_sent_again_behind_the_clients_file(when: str, number: int, message: str) -> None:
+    in_force = rules(f"- {{name: r, table: users, action: replace, allow_replace: true, when: {when}}}")
+    word = "REPLACE  " if when == "always" else ""
+    with logged_in(Delivery(), in_force) as talk:
+        client, backend = talk
+        client >> query("LOAD DATA LOCAL INFILE 'f' INTO TABLE users")
+        backend << query(f"LOAD DATA LOCAL INFILE 'f' {word}INTO TABLE users")
+        backend >> packets(b"\xfbf")
+        client << packets(b"\xfbf")
+        client >> packets(b"a@x\n", b"", sequence=2)
+        backend << packets(b"a@x\n", b"", sequence=2)
+        backend >> error(number, message, sequence=4)
+        client << error(number, message, sequence=4)
+
+
 @cut_everywhere
 def test_the_next_packets_length_is_no_part_of_a_tables_name(delivery: Delivery) -> None:
     in_force = rules("- {name: r, table: users, action: replace, allow_replace: true, when: always}")
