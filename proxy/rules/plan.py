@@ -89,7 +89,9 @@ def _recipe_for(insert: Insert, rule: Rule, dialect: Dialect, table: Table | Non
     if recipe is not None and known_for is table:  # the very same one: whether two are equal takes long to tell
         return recipe
     recipe = _recipe(insert, rule, dialect, table, written)
-    if len(written) <= _REMEMBERED_NAME and len(insert.columns or ()) <= _REMEMBERED_COLUMNS:
+    columns = insert.columns or ()
+    named = len(columns) <= _REMEMBERED_COLUMNS and sum(map(len, columns)) <= _REMEMBERED_NAMES
+    if named and len(written) <= _REMEMBERED_NAME:
         if len(_remembered) >= _MOST_REMEMBERED:
             _remembered.clear()
         _remembered[alike] = table, recipe
@@ -102,6 +104,8 @@ _MOST_REMEMBERED: Final = 256
 # Schema and table of 64 characters of up to 4 bytes each, quoted, are shorter.
 _REMEMBERED_NAME: Final = 1024
 _REMEMBERED_COLUMNS: Final = 64
+_REMEMBERED_NAMES: Final = 64 * _REMEMBERED_COLUMNS
+"""Characters of all these columns together: what stands in a name's place may be as long as a statement."""
 _UNKNOWN: Final = (None, None)
 _remembered: Final[dict[tuple[object, ...], tuple[Table | None, _Recipe | Reason]]] = {}
 

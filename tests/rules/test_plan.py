@@ -259,6 +259,8 @@ def test_what_is_remembered_of_inserts_is_bounded() -> None:
         planned(long, BY_A)
     assert len(plans._remembered) == 1
     plans._remembered.clear()
+    planned(f"INSERT INTO t (a, b, {'c' * 5000}) VALUES (1, 2, 3)", BY_A)
+    assert not plans._remembered
     columns = [f"c{number}" for number in range(100)]
     planned(f"INSERT INTO t ({', '.join(['a', 'b', *columns])}) VALUES ({', '.join(['1'] * 102)})", BY_A)
     assert not plans._remembered
