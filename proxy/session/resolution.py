@@ -190,6 +190,8 @@ class Resolver:
             return payload
         told = info(payload, ok)
         form = statement.insert.form if isinstance(statement.insert, Insert) else None
+        if form is Form.LOAD_DATA and made.rule.action is not Action.REPLACE:
+            return payload  # it has skipped rows as it does without a rule, and so they are counted: `Reporter.loaded`
         # a bulk execution offers as many rows as it brings parameters for; the reply to a single one tells nothing
         several = command.code == commands.STMT_BULK_EXECUTE or form is Form.ROW
         rows = rows_of(told, 1 if several else made.rows)
@@ -298,8 +300,6 @@ class Resolver:
     def _tally(self, made: Plan, form: Form | None, rows: int, ok: Ok, told: bytes) -> Tally | None:
         if made.rule.action is Action.REPLACE:
             return tally_replace(rows, ok.affected_rows) if rows else None
-        if form is Form.LOAD_DATA:
-            return None  # what it has skipped is counted whatever the rules say, see `Reporter.loaded`
         queried = form in (Form.SELECT, Form.TABLE)
         return tally_upsert(rows, ok.affected_rows, told, self._found_rows, queried=queried)
 
