@@ -4,7 +4,6 @@ import json
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Protocol
 
@@ -39,14 +38,14 @@ def configure_logging(level: LogLevel, log_format: LogFormat, stream: Stream) ->
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*_foreign(), structlog.stdlib.ExtraAdder()],
+            foreign_pre_chain=[*_common(), structlog.stdlib.ExtraAdder()],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
     logging.getLogger().handlers[:] = [handler]
     # Lines of our own take the short way: by `logging` each would cost three times as much.
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, _stamp, *rendering],
+        processors=[*_common(), *rendering],
         logger_factory=cache(partial(_Lines, stream)),  # else each line would have one made
         cache_logger_on_first_use=False,
     )
@@ -76,15 +75,7 @@ class _Lines:
     debug = info = warning = error = msg
 
 
-def _stamp(logger: _Lines, method: str, line: EventDict) -> EventDict:
-    """Say how grave it is, who says it, and when: as three processors of structlog's would, at half the cost."""
-    line["level"] = method
-    line["logger"] = logger.name
-    line["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    return line
-
-
-def _foreign() -> list[Processor]:
+def _common() -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -94,12 +85,8 @@ def _foreign() -> list[Processor]:
 
 
 def _json() -> list[Processor]:
-    return [_trace, structlog.processors.JSONRenderer(_as_json)]
-
-
-def _trace(logger: object, method: str, line: EventDict) -> EventDict:
-    """Write an exception as text: structured tracebacks hold the local variables, passwords and values among them."""
-    return structlog.processors.format_exc_info(logger, method, line) if "exc_info" in line else line
+    # As text: structured tracebacks hold the local variables, passwords and values among them.
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_as_json)]
 
 
 def _as_json(line: EventDict, default: Callable[[object], object]) -> str:
