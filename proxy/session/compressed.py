@@ -107,7 +107,7 @@ class CompressedPhase:
     def end(self) -> None:
         """Do nothing any more, whatever is still called back."""
         self._phase.end()
-        # What compresses takes up to 14 MiB, and the session is garbage that may wait long to be collected.
+        # What compresses takes up to 14 MiB, and the other connection may take its time to close.
         self._client = self._backend = _ENDED
 
     def let_go(self) -> None:
@@ -187,7 +187,7 @@ class CompressedPhase:
         self._wires.release_client()
 
     def soon(self, callback: Callable[[], object]) -> None:
-        """Call back after what else waits has had its turn."""
+        """Call back once what has been written is on its way."""
         self._wires.soon(callback)
 
     def close(self) -> None:

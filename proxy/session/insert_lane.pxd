@@ -7,7 +7,7 @@ cdef object _PLAIN, _WATCHED
 
 cdef class InsertLane:
     cdef Insertions _insertions
-    cdef object _judge, _rules, _variables, _known_for, _schema
+    cdef object _judge, _rules, _user, _variables, _known_for, _schema
     cdef dict _ways
     cdef bint _mariadb
     cdef Py_ssize_t _longest

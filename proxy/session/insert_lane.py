@@ -26,8 +26,6 @@ _BEGINNING: Final = re.compile(
 _OPENING: Final = ord("(")  # of bytes in bytes, Python tries a number first, and makes an error of it
 _EQUALS: Final = ord("=")
 _SEMICOLON: Final = ord(";")
-
-
 _PLAIN: Final = Way.PLAIN
 _WATCHED: Final = Way.WATCHED
 
@@ -35,14 +33,11 @@ _WATCHED: Final = Way.WATCHED
 class Judge(Protocol):
     """What the insert lane asks, as `Selection` has it."""
 
-    def ways(self, schema: str | None) -> Ways:
-        """Give what is remembered of the user's INSERTs with this default schema, while the same rules are in force."""
-
     def way_of(self, start: Head, schema: str | None) -> Way:
         """Find the way of a statement that begins so, in a default schema."""
 
-    def is_ruled(self, code: int, data: bytes, position: int) -> bool:
-        """Tell whether a command is, or may hold, an INSERT that rules are for."""
+    def ruled(self, code: int, data: bytes, position: int) -> Head | None:
+        """Look whether a command is, or may hold, an INSERT that rules are for; None: neither."""
 
 
 class InsertLane:
@@ -51,6 +46,7 @@ class InsertLane:
     Args:
         judge: finds the ways of INSERTs.
         rules: gives the rules in force.
+        user: who is logged in.
         variables: the session's, for the default schema.
         insertions: who is told.
         session: the session's number there.
@@ -67,6 +63,7 @@ class InsertLane:
         "_rules",
         "_schema",
         "_session",
+        "_user",
         "_variables",
         "_ways",
     )
@@ -75,6 +72,7 @@ class InsertLane:
         self,
         judge: Judge,
         rules: Callable[[], RuleSet],
+        user: str,
         variables: Variables,
         insertions: Insertions,
         session: int,
@@ -84,6 +82,7 @@ class InsertLane:
     ) -> None:
         self._judge = judge
         self._rules = rules
+        self._user = user
         self._variables = variables
         self._insertions = insertions
         self._session = session
@@ -103,7 +102,7 @@ class InsertLane:
             several: the text may hold several statements.
         """
         if several and _SEMICOLON in data:
-            if self._judge.is_ruled(commands.QUERY, data, 0):
+            if self._judge.ruled(commands.QUERY, data, 0) is not None:
                 return False
         else:
             way = self._way_of(data, at)
@@ -118,7 +117,7 @@ class InsertLane:
     def _way_of(self, data: bytes, at: int) -> Way:
         rules, schema = self._rules(), self._variables.schema
         if rules is not self._known_for or schema != self._schema:
-            self._ways = self._judge.ways(schema)
+            self._ways = rules.ways(schema, self._user)
             self._known_for, self._schema = rules, schema
         end = data.find(_OPENING, at, at + _LOOK)
         way = self._ways.get(data[at:end]) if end > 0 else None

@@ -19,7 +19,7 @@ from typing import Final
 
 from proxy.conflicts.conflict import Outcome
 from proxy.conflicts.message import ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME, is_duplicate
-from proxy.rules.match import Ways, rule_for_conflict, rule_for_insert
+from proxy.rules.match import rule_for_conflict, rule_for_insert
 from proxy.rules.plan import MARKER, Plan
 from proxy.rules.rule import Action, AffectedRows, Rule, When
 from proxy.session.command import Command, Conflicted, Stage
@@ -86,10 +86,6 @@ class Resolver:
         if head.verb not in OFFERING or head.table is None:
             return ()
         return self._rules().candidates(head.schema or schema, head.table, self._reporter.who.user)
-
-    def ways(self, schema: str | None) -> Ways:
-        """Give what is remembered of the user's INSERTs in sessions with this default schema."""
-        return self._rules().ways(schema, self._reporter.who.user)
 
     def watch(self, command: Command, statement: Statement) -> None:
         """Let a rule answer a conflict that a statement meets which is sent as it came."""

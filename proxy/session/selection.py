@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from proxy.conflicts.insertions import Insertions
-from proxy.rules.match import RuleSet, Way, Ways, way_for
+from proxy.rules.match import RuleSet, Way, way_for
 from proxy.rules.rule import Rule
 from proxy.session.batch import may_be_several, may_hold
 from proxy.session.command import HEAD, Command
@@ -102,15 +102,10 @@ class Selection:
     # ----------------------------------------------------------------------------------------------------------------
     # By how an INSERT begins
 
-    def insert_lane(self, insertions: Insertions, session: int) -> InsertLane:
+    def insert_lane(self, user: str, insertions: Insertions, session: int) -> InsertLane:
         """Make the lane for INSERTs that go as they are, see there."""
-        return InsertLane(
-            self, self._rules, self._variables, insertions, session, mariadb=self._mariadb, longest=self.longest
-        )
-
-    def ways(self, schema: str | None) -> Ways:
-        """Give what is remembered of the user's INSERTs with this default schema, while the same rules are in force."""
-        return self._resolver.ways(schema)
+        rules, variables, mariadb = self._rules, self._variables, self._mariadb
+        return InsertLane(self, rules, user, variables, insertions, session, mariadb=mariadb, longest=self.longest)
 
     def way_of(self, start: Head, schema: str | None) -> Way:
         """Find the way of an INSERT that begins so, in a default schema."""
@@ -137,10 +132,6 @@ class Selection:
     def takes_several(self) -> bool:
         """Tell whether the server may take a text of several statements."""
         return self._lane.several or any(before.code == commands.SET_OPTION for before in self._pending)
-
-    def is_ruled(self, code: int, data: bytes, position: int) -> bool:
-        """Tell whether a command is an INSERT that rules are for, see `ruled`."""
-        return self.ruled(code, data, position) is not None
 
     def ruled(self, code: int, data: bytes, position: int) -> Head | None:
         """Look whether a command is an INSERT that rules are for (as its start says), so that it must be seen whole.

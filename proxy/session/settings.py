@@ -38,7 +38,7 @@ class Wires(Protocol):
         """Read from the client again."""
 
     def soon(self, callback: Callable[[], object]) -> None:
-        """Call back after what else waits has had its turn; never from within this call."""
+        """Call back once what has been written is on its way; never from within this call, nor before others' turn."""
 
     def close(self) -> None:
         """Send what waits in both directions, then close both connections."""

@@ -4,10 +4,10 @@ import pytest
 
 from proxy.conflicts.attempt import Attempt
 from proxy.conflicts.insertions import Insertions
-from proxy.rules.match import RuleSet, Way, Ways
+from proxy.rules.match import RuleSet, Way
 from proxy.session.insert_lane import InsertLane
 from proxy.session.variables import Variables
-from proxy.sql.head import Head
+from proxy.sql.head import OTHER, Head
 from proxy.wire import commands
 from proxy.wire.framing import frame
 
@@ -22,16 +22,13 @@ class Judge:
         self.asked: list[tuple[str | None, str | None, str | None]] = []
         self.rules = RuleSet()
 
-    def ways(self, schema: str | None) -> Ways:
-        return self.rules.ways(schema, "app")
-
     def way_of(self, start: Head, schema: str | None) -> Way:
         self.asked.append((start.schema, start.table, schema))
         return {"watched": Way.WATCHED, "read": Way.READ}.get(start.table or "", Way.PLAIN)
 
-    def is_ruled(self, code: int, data: bytes, position: int) -> bool:
+    def ruled(self, code: int, data: bytes, position: int) -> Head | None:
         assert (code, position) == (commands.QUERY, 0)
-        return b"read" in data
+        return OTHER if b"read" in data else None
 
 
 class Lane:
@@ -41,9 +38,9 @@ class Lane:
         self.judge = Judge()
         self.variables = Variables(mariadb, "shop", 45, 0)
         self.insertions = Insertions()
-        judge = self.judge
+        judge, told = self.judge, self.insertions
         self.lane = InsertLane(
-            judge, lambda: judge.rules, self.variables, self.insertions, 7, mariadb=mariadb, longest=longest
+            judge, lambda: judge.rules, "app", self.variables, told, 7, mariadb=mariadb, longest=longest
         )
 
     def goes(self, text: bytes, several: bool = False) -> bool:
