@@ -5,6 +5,7 @@ from __future__ import annotations  # PyMySQL's connection is generic in its typ
 import contextlib
 import hashlib
 import inspect
+import os
 import shutil
 import signal
 import socket
@@ -83,8 +84,8 @@ class Daemon:
         self._end(signal.SIGKILL)
 
     def pause(self) -> None:
-        """Let the server do nothing until `go_on`; its connections stay."""
-        self._signal(signal.SIGSTOP)
+        """Let the server do nothing until `go_on`; its connections stay. Returns once all its threads stand."""
+        os.waitid(os.P_PID, self._signal(signal.SIGSTOP), os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def go_on(self) -> None:
         """Let the server go on after `pause`."""
@@ -123,10 +124,12 @@ class Daemon:
                 return False
         return False
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _signal(self, number: signal.Signals) -> int:
+        """Send a signal to the process, and return its number."""
         if self._process is None:
             raise RuntimeError(f"{self.recipe.name} does not run")
         self._process.send_signal(number)
+        return self._process.pid
 
     def _end(self, how: Literal[signal.Signals.SIGTERM, signal.Signals.SIGKILL]) -> None:
         if self._process is None:
