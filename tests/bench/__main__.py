@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -16,6 +17,7 @@ from rich.console import Console
 
 from proxy.config import Address
 from proxy.run.limits import raise_open_files_limit
+from tests.bench import programs
 from tests.bench.goals import Goal, goals
 from tests.bench.loads import LoadError, Site, put_certificates
 from tests.bench.peers import RECIPES, ROOT, TWO_WORKERS, Kind, Peer, PeerError, Recipe, knows_workers, running, started
@@ -101,17 +103,18 @@ class Bench:
             for peer in peers[first:] + peers[:first]:
                 console.print(f"[dim]round {number + 1}: {workload.name}, {peer.name}[/]", highlight=False)
                 try:
-                    self._measure(workload, peer)
+                    self._measure(number, workload, peer)
                 except (LoadError, PeerError, OSError) as error:
                     self._failed(f"{workload.name}, {peer.name}: {error}")
 
-    def _measure(self, workload: Workload, peer: Peer) -> None:
+    def _measure(self, number: int, workload: Workload, peer: Peer) -> None:
         with ExitStack() as stack:
             recipe = self._recipes.get(peer.name)
             if workload.fresh and recipe is not None:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="keyclash-peer-")))
                 peer = stack.enter_context(started(recipe, folder / "peer", self._address, self._certificates))
-            self.results.add(workload.name, peer.name, workload.load.measure(peer, self._site, self._seconds))
+            figures = workload.load.measure(peer, self._site, self._seconds)
+            self.results.add(number, workload.name, peer.name, figures)
 
     def _start(self, stack: ExitStack, recipe: Recipe) -> Peer | None:
         try:
@@ -135,7 +138,7 @@ def _recipes() -> Sequence[Recipe]:
 
 def _write(options: argparse.Namespace, server: Server, results: Results, reached: Sequence[Goal], took: float) -> None:
     document = {
-        "machine": {"system": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()},
+        "machine": {"system": platform.platform(), "cores": os.cpu_count(), "python": _python_version()},
         "server": server.version_text,
         "rounds": options.rounds,
         "seconds": options.seconds,
@@ -147,6 +150,12 @@ def _write(options: argparse.Namespace, server: Server, results: Results, reache
     (options.output / "bench.json").write_text(json.dumps(document, indent=1) + "\n")
     (options.output / "bench.svg").write_text(picture(results))
     console.print(f"{options.output / 'bench.json'} and bench.svg, after {took:.0f} s", highlight=False)
+
+
+def _python_version() -> str:
+    """Return the version of the Python that Keyclash was measured on."""
+    command = [*programs.python(), "-c", "import sys; print(sys.version)"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":

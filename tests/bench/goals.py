@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from tests.bench.peers import Kind
-from tests.bench.results import Results, quotient
+from tests.bench.results import Results
 from tests.bench.rules import RESOLVED
 from tests.bench.workloads import CONNECTIONS, RULES
 
@@ -38,48 +38,51 @@ _Found = tuple[str, float | None, float]
 def _selects(results: Results) -> Iterator[_Found]:
     for protocol, connections in product(("text", "prepared"), CONNECTIONS):
         name = f"select, {protocol}, {connections}"
-        yield f"{name}: CPU, of HAProxy's", _against(results, name, "cpu_us", "haproxy"), 1.0
+        yield f"{name}: CPU, of HAProxy's", _beside(results, name, "cpu_us", "haproxy"), 1.0
         aware = results.best(name, "cpu_us", (Kind.AWARE,))
-        yield f"{name}: CPU, of the best that knows MySQL", quotient(results.median(name, OWN, "cpu_us"), aware), 1.0
-        yield f"{name}: best QPS, of Keyclash's", quotient(1, results.ratio(name, OWN, "qps")), 1.0
+        yield f"{name}: CPU, of the best that knows MySQL", _beside(results, name, "cpu_us", aware), 1.0
+        best = name, results.best(name, "qps")
+        yield f"{name}: best QPS, of Keyclash's", _inverse(results.against("qps", (name, OWN), best)), 1.0
         yield f"{name}: p99, of the best", results.ratio(name, OWN, "p99_ms"), 1.1
     for statement in ("select", "insert"):
         name = f"rules, {statement}"
-        yield f"{name}: CPU with 1,000, of none", _against(results, name, "cpu_us", RULES["0 rules"]), 1.02
+        yield f"{name}: CPU with 1,000, of none", _beside(results, name, "cpu_us", RULES["0 rules"]), 1.02
 
 
 def _inserts(results: Results) -> Iterator[_Found]:
+    def ruled(figure: str, share: int, rule: str, second: str) -> float | None:
+        own, applications = f"{share} % duplicates, {rule}", f"{share} % duplicates, application's {second}"
+        return results.against(figure, (own, OWN), (applications, OWN))
+
     for resolved in RESOLVED:
         rule = f"{resolved.action}, {resolved.when}"
         second = "update" if resolved.action in ("update", "replace") else "select"
-        none = results.median(f"0 % duplicates, application's {second}", OWN, "cpu_us")
-        ruled = results.median(f"0 % duplicates, {rule}", OWN, "cpu_us")
         if resolved.when == "conflict":
-            yield f"{rule}: CPU without conflicts, of no rule's", quotient(ruled, none), 1.05
-        applications = results.median(f"100 % duplicates, application's {second}", OWN, "p50_ms")
-        own = results.median(f"100 % duplicates, {rule}", OWN, "p50_ms")
-        yield f"{rule}: time of a conflict, of the application's", quotient(own, applications), 0.8
+            yield f"{rule}: CPU without conflicts, of no rule's", ruled("cpu_us", 0, rule, second), 1.05
+        yield f"{rule}: time of a conflict, of the application's", ruled("p50_ms", 100, rule, second), 0.8
 
 
 def _others(results: Results) -> Iterator[_Found]:
     for name in results.rounds:
         if name.startswith("result of"):
-            yield f"{name}: CPU, of the Router's", _against(results, name, "cpu_us", "router-passthrough"), 1.0
+            yield f"{name}: CPU, of the Router's", _beside(results, name, "cpu_us", "router-passthrough"), 1.0
         elif name.startswith("select over TLS"):
-            yield f"{name}: CPU, of the Router's", _against(results, name, "cpu_us", "router"), 1.0
+            yield f"{name}: CPU, of the Router's", _beside(results, name, "cpu_us", "router"), 1.0
         elif name.startswith("connections"):
-            slower = quotient(1, _against(results, name, "qps", "haproxy"))
-            yield f"{name}: HAProxy's rate, of Keyclash's", slower, 1.25
+            yield f"{name}: HAProxy's rate, of Keyclash's", _inverse(_beside(results, name, "qps", "haproxy")), 1.25
         elif name.endswith("idle connections"):
             yield f"{name}: KiB each", results.median(name, OWN, "memory_kib"), 16.0
 
 
 def _workers(results: Results) -> Iterator[_Found]:
     name, two = "workers, 64", "keyclash-2-workers"
-    own = quotient(results.median(name, two, "cpu_us"), results.median(name, OWN, "cpu_us"))
-    yield "two workers: CPU, of one's", own, 1.05
+    yield "two workers: CPU, of one's", results.against("cpu_us", (name, two), (name, OWN)), 1.05
     yield "two workers: per cent of connections above the mean", results.median(name, two, "spread"), 10.0
 
 
-def _against(results: Results, workload: str, figure: str, peer: str) -> float | None:
-    return quotient(results.median(workload, OWN, figure), results.median(workload, peer, figure))
+def _beside(results: Results, workload: str, figure: str, peer: str | None) -> float | None:
+    return results.against(figure, (workload, OWN), (workload, peer))
+
+
+def _inverse(ratio: float | None) -> float | None:
+    return None if not ratio else 1 / ratio

@@ -2,13 +2,16 @@
 
 import atexit
 import functools
+import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
 from tests.compiled.build import compile_into
+from tests.image.tools import BASE
 from tests.servers.packages import Bundle, cache_directory, fetch, installing, locked
 from tests.servers.recipes import ROUTER
 
@@ -23,7 +26,22 @@ def keyclash() -> list[str]:
     folder = Path(tempfile.mkdtemp(prefix="keyclash-compiled-"))
     atexit.register(shutil.rmtree, folder)
     compile_into(folder)
-    return ["env", f"--chdir={folder}", sys.executable, "-m", "proxy"]
+    return ["env", f"--chdir={folder}", *python(), "-m", "proxy"]
+
+
+@functools.cache
+def python() -> list[str]:
+    """Return the start of Python's command line: that of the image, with the packages of the one that runs this.
+
+    It is built with profiles, as those of all distributions are; one that was compiled here need not be. Where it is of
+    another version than this one, its packages do not fit, and it is this one.
+    """
+    program = "usr/bin/python{}.{}".format(*sys.version_info)
+    image = fetch(BASE)
+    if not (image.path / program).exists():
+        return [sys.executable]
+    packages = dict.fromkeys(map(sysconfig.get_path, ("purelib", "platlib")))
+    return ["env", f"PYTHONPATH={os.pathsep.join(packages)}", *image.run(program)]
 
 
 def haproxy() -> list[str]:

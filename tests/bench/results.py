@@ -1,6 +1,9 @@
-"""What came out of the rounds: medians, and their ratios to the best of the other proxies."""
+"""What came out of the rounds: medians, and their ratios to the best of the other proxies.
 
-from collections import defaultdict
+A ratio is the median of the rounds' own: what is measured in one round meets the same machine, which may be twice as
+fast in the next.
+"""
+
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import median
@@ -15,35 +18,44 @@ LARGER_IS_BETTER = frozenset({"qps"})
 class Results:
     """All figures of all rounds.
 
-    kinds: the peers by their names. rounds: by workload, peer and figure.
+    kinds: the peers by their names. rounds: by workload, peer, figure and the round's number.
     """
 
     kinds: Mapping[str, Kind]
-    rounds: dict[str, dict[str, dict[str, list[float]]]] = field(default_factory=dict)
+    rounds: dict[str, dict[str, dict[str, dict[int, float]]]] = field(default_factory=dict)
 
-    def add(self, workload: str, peer: str, figures: Figures) -> None:
-        """Keep what one round of a workload gave for a peer."""
-        of_peer = self.rounds.setdefault(workload, {}).setdefault(peer, defaultdict(list))
+    def add(self, number: int, workload: str, peer: str, figures: Figures) -> None:
+        """Keep what a workload gave for a peer in a round."""
+        of_peer = self.rounds.setdefault(workload, {}).setdefault(peer, {})
         for name, value in figures.items():
-            of_peer[name].append(value)
+            of_peer.setdefault(name, {})[number] = value
 
     def median(self, workload: str, peer: str, figure: str) -> float | None:
         """Return the median of the rounds; None if it was not measured."""
-        values = self.rounds.get(workload, {}).get(peer, {}).get(figure)
-        return median(values) if values else None
+        values = self._values(workload, peer, figure)
+        return median(values.values()) if values else None
 
-    def best(self, workload: str, figure: str, kinds: Iterable[Kind] = (Kind.BLIND, Kind.AWARE)) -> float | None:
-        """Return the best median among the other proxies; None if none was measured."""
+    def best(self, workload: str, figure: str, kinds: Iterable[Kind] = (Kind.BLIND, Kind.AWARE)) -> str | None:
+        """Return the one of the other proxies that has the best median; None if none was measured."""
         wanted = set(kinds)
         peers = [peer for peer in self.rounds.get(workload, {}) if self.kinds[peer] in wanted]
-        values = [value for peer in peers if (value := self.median(workload, peer, figure)) is not None]
-        if not values:
+        medians = {value: peer for peer in peers if (value := self.median(workload, peer, figure)) is not None}
+        if not medians:
             return None
-        return max(values) if figure in LARGER_IS_BETTER else min(values)
+        return medians[max(medians) if figure in LARGER_IS_BETTER else min(medians)]
+
+    def against(self, figure: str, one: tuple[str, str], other: tuple[str, str | None]) -> float | None:
+        """Return a figure of one peer in one workload as a multiple of that of another; None if one is missing."""
+        values, others = self._values(*one, figure), self._values(*other, figure)
+        ratios = [value / others[number] for number, value in values.items() if others.get(number)]
+        return median(ratios) if ratios else None
 
     def ratio(self, workload: str, peer: str, figure: str) -> float | None:
-        """Return the median as a multiple of the best of the other proxies."""
-        return quotient(self.median(workload, peer, figure), self.best(workload, figure))
+        """Return a figure as a multiple of the best of the other proxies."""
+        return self.against(figure, (workload, peer), (workload, self.best(workload, figure)))
+
+    def _values(self, workload: str, peer: str | None, figure: str) -> Mapping[int, float]:
+        return self.rounds.get(workload, {}).get(peer or "", {}).get(figure, {})
 
     def as_json(self) -> dict[str, dict[str, dict[str, dict[str, object]]]]:
         """Return all of it: by workload, peer and figure the median, its ratio to the best peer, and each round."""
@@ -53,7 +65,7 @@ class Results:
                     figure: {
                         "median": self.median(workload, peer, figure),
                         "ratio": self.ratio(workload, peer, figure),
-                        "rounds": values,
+                        "rounds": list(values.values()),
                     }
                     for figure, values in figures.items()
                 }
@@ -61,8 +73,3 @@ class Results:
             }
             for workload, peers in self.rounds.items()
         }
-
-
-def quotient(value: float | None, by: float | None) -> float | None:
-    """Divide, if there is something to divide and to divide by."""
-    return None if value is None or not by else value / by
