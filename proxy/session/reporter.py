@@ -99,6 +99,15 @@ class Reporter:
         at, name = settings.wall_clock(), rule.name if rule else None
         settings.recorder.record(Conflict(at, *self.who, conflicted.met, outcome, name, latency, count, finding))
 
+    def broken_off(self, conflicted: Conflicted, rule: Rule | None) -> None:
+        """Record a conflict of a session that has ended before it was over.
+
+        A rule's statement that was sent for it has most likely done what it was to do: the same INSERT is a retry then.
+        """
+        self.record(conflicted, Outcome.UNKNOWN, rule)
+        if rule is not None:
+            self._settings.recorder.insertions.came_in(conflicted.attempt)
+
     def _judged(self, conflicted: Conflicted) -> Finding:
         """Give what was found out about a conflict, which is judged if it was not yet."""
         finding = conflicted.finding
@@ -112,7 +121,7 @@ class Reporter:
         skipped = skipped_of(info(payload, ok))
         if not skipped:
             return
-        rule = command.plan.rule if command.plan is not None else None
+        rule = command.plan.rule if command.plan is not None and command.stage.is_rules else None
         conflicted = self._untold(command, UNKNOWN, head, schema)
         self.record(conflicted, Outcome.KEPT, rule, count=skipped)
 

@@ -167,6 +167,7 @@ class Resolver:
             command.stage = Stage.ORIGINAL
             command.rule_error = error.number
             return Send(statement.text)
+        command.conflicted = None
         self._trips.failed(made.rule)
         self._reporter.record(conflicted, Outcome.FAILED, made.rule)
         return conflicted.payload
@@ -180,9 +181,10 @@ class Resolver:
             return payload
         self._count(command, made, "ok")
         self._trips.worked(made.rule)
+        conflicted, command.conflicted = command.conflicted, None
         if ok is None or made.returning:  # rows were the answer: nothing tells which of them were there
-            if command.conflicted is not None:
-                self._reporter.resolved(command.conflicted, made, None)
+            if conflicted is not None:
+                self._reporter.resolved(conflicted, made, None)
             return payload
         told = info(payload, ok)
         form = statement.insert.form if isinstance(statement.insert, Insert) else None
@@ -192,13 +194,19 @@ class Resolver:
         several = command.code == commands.STMT_BULK_EXECUTE or form is Form.ROW
         rows = rows_of(told, 1 if several else made.rows)
         tally = self._tally(made, form, rows, ok, told)
-        if command.conflicted is not None:
-            self._reporter.resolved(command.conflicted, made, tally)
+        if conflicted is not None:
+            self._reporter.resolved(conflicted, made, tally)
         elif tally is not None:
             self._reporter.prevented(command, statement, made, tally)
         if made.rule.affected_rows is AffectedRows.INSERT and rows:
             return with_affected_rows(payload, rows)
         return payload
+
+    def broken_off(self, command: Command) -> None:
+        """Record the conflict that a command has met and is still in: the session ends, and nobody hears of more."""
+        conflicted, made = command.conflicted, command.plan
+        if conflicted is not None:
+            self._reporter.broken_off(conflicted, made.rule if made and command.stage is Stage.SECOND else None)
 
     # ----------------------------------------------------------------------------------------------------------------
     # Conflicts
@@ -254,6 +262,7 @@ class Resolver:
         made, conflicted = command.plan, command.conflicted
         if made is None or conflicted is None:
             return payload
+        command.conflicted = None
         refused = _is_guard(error)
         self._count(command, made, _result_of(error))
         latency = self._clock() - conflicted.at

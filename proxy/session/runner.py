@@ -118,6 +118,8 @@ class Runner:
     def end(self) -> None:
         """Do nothing any more, whatever is still called back."""
         self._ended = True
+        if self._flight.commands:
+            self._resolver.broken_off(self._flight.commands[0])
 
     # ----------------------------------------------------------------------------------------------------------------
     # What is sent in the first place

@@ -165,7 +165,7 @@ def test_once_though_it_came_to_two_outcomes() -> None:
 
 @pytest.mark.parametrize("judged_meanwhile", [True, False])
 @pytest.mark.parametrize("end", [lambda talk: talk.session.backend_lost(), lambda talk: talk.session.client_lost()])
-def test_one_whose_session_ends_before_its_outcome_is_known_is_not_recorded(
+def test_one_whose_session_ends_before_its_outcome_is_known(
     end: Callable[[Talk], None], judged_meanwhile: bool
 ) -> None:
     with logged_in(Delivery(), IGNORE) as talk:
@@ -176,7 +176,20 @@ def test_one_whose_session_ends_before_its_outcome_is_known_is_not_recorded(
         talk.wires.run_waiting()
         talk.backend.said.clear()
         assert talk.recorder.judged == [MET]
-        assert talk.conflicts == []
+        assert talk.outcomes == [("unknown", 1)]
+        assert [conflict.rule for conflict in talk.conflicts] == ["r"]
+        assert talk.session.account()["conflicts"] == 1
+        assert remembers(talk), "who sends it again tries again"
+
+
+def test_one_whose_session_ends_before_a_second_statement_is_sent() -> None:
+    with logged_in(Delivery(), BY_KEY, tables=Tables()) as talk:
+        meet(talk)
+        talk.session.client_lost()
+        talk.wires.run_waiting()
+        assert talk.recorder.judged == [MET]
+        assert [(conflict.outcome, conflict.rule) for conflict in talk.conflicts] == [("unknown", None)]
+        assert not remembers(talk)
 
 
 def test_one_whose_session_ends_right_behind_its_outcome_is_recorded() -> None:

@@ -639,6 +639,24 @@ def test_what_a_load_data_has_skipped_is_counted_once(records: int) -> None:
         assert talk.outcomes == [("kept", 1)]
 
 
+def test_what_a_load_data_has_skipped_without_its_rule_is_not_the_rules() -> None:
+    in_force = rules("- {name: r, table: users, action: replace, allow_replace: true, when: always}")
+    told = b"Records: 3  Deleted: 0  Skipped: 1  Warnings: 0"
+    with logged_in(Delivery(), in_force) as talk:
+        client, backend = talk
+        client >> query("LOAD DATA LOCAL INFILE 'f' INTO TABLE users")
+        backend << query("LOAD DATA LOCAL INFILE 'f' REPLACE  INTO TABLE users")
+        backend >> error(1142, "DELETE command denied", "42000")
+        backend << query("LOAD DATA LOCAL INFILE 'f' INTO TABLE users")
+        backend >> packets(b"\xfbf")
+        client << packets(b"\xfbf")
+        client >> packets(b"a@x\n", b"", sequence=2)
+        backend << packets(b"a@x\n", b"", sequence=2)
+        backend >> ok(2, info=told, sequence=4)
+        client << ok(2, info=told, sequence=4)
+        assert [(conflict.outcome, conflict.rule) for conflict in talk.conflicts] == [("kept", None)]
+
+
 @pytest.mark.parametrize(("number", "message"), [(1213, "Deadlock found"), (1054, "Unknown column in a trigger")])
 @pytest.mark.parametrize("when", ["always", "conflict"])
 def test_a_load_data_is_not_sent_again_behind_the_clients_file(when: str, number: int, message: str) -> None:
