@@ -24,7 +24,7 @@ class Outcome(StrEnum):
     INSERTED = "inserted"
     """The row in the way was gone by the time of the second statement: the offered row is in the table."""
     UNKNOWN = "unknown"
-    """The reply does not tell, as with one affected row under CLIENT_FOUND_ROWS, or the session ended before it came."""
+    """The reply does not tell, as with one affected row under CLIENT_FOUND_ROWS, or it never came."""
 
 
 class Cause(StrEnum):

@@ -51,8 +51,9 @@ cdef struct _Argument:
 
 cdef enum:
     MORE = 1 << 1
-    _BUFFERS = 32
+    _BUFFERS = 256
     _BUFFER = 1 << 14
+    _STRIDE = _BUFFER + 192
     _ENTER = 426
     _GETEVENTS = 1 << 0
     _WITH_ARGUMENT = 1 << 3
@@ -161,7 +162,7 @@ cdef inline bytes received(Ring ring):
     cdef _Completion *following = _peek(ring)
     cdef bytes data
     if following is NULL or following.tag != ring.tag or following.result <= 0:
-        data = PyBytes_FromStringAndSize(<char *>ring.buffers + (ring.flags >> 16) * _BUFFER, ring.result)
+        data = PyBytes_FromStringAndSize(<char *>ring.buffers + (ring.flags >> 16) * _STRIDE, ring.result)
         _give_back(ring)
         return data
     return _received_in_parts(ring)
@@ -181,11 +182,11 @@ cdef inline bytes _received_in_parts(Ring ring):
         count += 1
     cdef bytes data = PyBytes_FromStringAndSize(NULL, size)
     cdef char *into = PyBytes_AS_STRING(data)
-    memcpy(into, <char *>ring.buffers + (ring.flags >> 16) * _BUFFER, position)
+    memcpy(into, <char *>ring.buffers + (ring.flags >> 16) * _STRIDE, position)
     _give_back(ring)
     for _ in range(count):
         _take(ring)
-        memcpy(into + position, <char *>ring.buffers + (ring.flags >> 16) * _BUFFER, ring.result)
+        memcpy(into + position, <char *>ring.buffers + (ring.flags >> 16) * _STRIDE, ring.result)
         position += ring.result
         _give_back(ring)
     return data
@@ -194,7 +195,7 @@ cdef inline void _give_back(Ring ring) noexcept:
     cdef uint16_t number = <uint16_t>(ring.flags >> 16)
     cdef _Buffer *pool = <_Buffer *>ring.pool
     cdef _Buffer *place = pool + (ring.given & (_BUFFERS - 1))
-    place.address = ring.buffers + number * _BUFFER
+    place.address = ring.buffers + number * _STRIDE
     place.length = _BUFFER
     place.number = number
     ring.given += 1

@@ -7,7 +7,7 @@ import os
 import socket
 from typing import Final
 
-from proxy.net.ring import BUFFER, BUFFERS, Ring
+from proxy.net.ring import BUFFER, BUFFERS, STRIDE, Ring
 
 MORE: Final = 1 << 1
 """A completion's flag: its request goes on."""
@@ -157,7 +157,7 @@ def received(ring: Ring) -> bytes:
     size = 0
     while True:
         number = ring.flags >> 16
-        parts.append(ctypes.string_at(ring.buffers + number * BUFFER, ring.result))
+        parts.append(ctypes.string_at(ring.buffers + number * STRIDE, ring.result))
         _give_back(ring, number)
         size += ring.result
         following = _peek(ring)
@@ -168,7 +168,7 @@ def received(ring: Ring) -> bytes:
 
 def _give_back(ring: Ring, number: int) -> None:
     place = ring.pool + (ring.given & BUFFERS - 1) * 16
-    ctypes.c_uint64.from_address(place).value = ring.buffers + number * BUFFER
+    ctypes.c_uint64.from_address(place).value = ring.buffers + number * STRIDE
     ctypes.c_uint32.from_address(place + 8).value = BUFFER
     ctypes.c_uint16.from_address(place + 12).value = number
     ring.given = ring.given + 1 & 0xFFFF

@@ -17,7 +17,7 @@ from proxy.net.ring cimport (
     received,
 )
 
-cdef int _READ, _WRITE, _ARRIVAL, _DEPARTURE, _ROOM, _OTHERS, _CANCELLATION, _BITS, _KIND
+cdef int _READ, _WRITE, _BURST, _ARRIVAL, _DEPARTURE, _ROOM, _OTHERS, _CANCELLATION, _BITS, _KIND
 
 cdef class Line:
     cdef PumpedTransport transport
@@ -46,8 +46,10 @@ cdef class RingPump(Pump):
     @cython.locals(transport=PumpedTransport, events=int, tag=uint64_t)
     cdef _ask(self, Ring ring, Line line)
     cdef _note(self, Line line)
-    @cython.locals(line=Line, kind=int, found=bint, handed_in=bint)
+    @cython.locals(line=Line, count=Py_ssize_t, handed_in=bint)
     cdef bint _complete(self, Ring ring) except *
+    @cython.locals(line=Line, kind=int)
+    cdef _take_note(self, Ring ring)
     @cython.locals(transport=PumpedTransport, result=int, data=bytes)
     cdef _arrived(self, Ring ring, Line line)
     @cython.locals(transport=PumpedTransport, size=Py_ssize_t)

@@ -181,10 +181,10 @@ class Resolver:
             return payload
         self._count(command, made, "ok")
         self._trips.worked(made.rule)
-        conflicted, command.conflicted = command.conflicted, None
         if ok is None or made.returning:  # rows were the answer: nothing tells which of them were there
-            if conflicted is not None:
-                self._reporter.resolved(conflicted, made, None)
+            if command.conflicted is not None:
+                self._reporter.resolved(command.conflicted, made, None)
+                command.conflicted = None
             return payload
         told = info(payload, ok)
         form = statement.insert.form if isinstance(statement.insert, Insert) else None
@@ -194,8 +194,9 @@ class Resolver:
         several = command.code == commands.STMT_BULK_EXECUTE or form is Form.ROW
         rows = rows_of(told, 1 if several else made.rows)
         tally = self._tally(made, form, rows, ok, told)
-        if conflicted is not None:
-            self._reporter.resolved(conflicted, made, tally)
+        if command.conflicted is not None:
+            self._reporter.resolved(command.conflicted, made, tally)
+            command.conflicted = None
         elif tally is not None:
             self._reporter.prevented(command, statement, made, tally)
         if made.rule.affected_rows is AffectedRows.INSERT and rows:
