@@ -10,6 +10,7 @@ import sys
 import termios
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import pytest
 
@@ -142,6 +143,23 @@ async def test_many_connections_are_kept_apart() -> None:
             peer.send(f"number {number:03}".encode())
         for number, (_, reader, _) in enumerate(connections):
             assert await reader.bytes(10) == f"number {number:03}".encode()
+
+
+async def test_more_connections_are_answered_at_a_time_than_there_are_buffers() -> None:
+    async with pumping() as stage:
+        connections = [stage.connect() for _ in range(BUFFERS + 50)]
+        for transport, _, _ in connections:
+            transport.feed = partial(_answer, transport)
+        for turn in range(3):
+            for number, (_, _, peer) in enumerate(connections):
+                peer.send(f"{turn} of {number:03}".encode())
+            for number, (_, _, peer) in enumerate(connections):
+                assert await receive(peer, 8) == f"{turn} OF {number:03}".encode()
+        assert not any(reader.events for _, reader, _ in connections)
+
+
+def _answer(transport: PumpedTransport, data: bytes) -> None:
+    transport.write(data.upper())
 
 
 async def test_what_the_kernel_does_not_take_is_sent_later_in_order() -> None:
