@@ -51,7 +51,7 @@ cdef struct _Argument:
 
 cdef enum:
     MORE = 1 << 1
-    _BUFFERS = 256
+    _BUFFERS = 64
     _BUFFER = 1 << 14
     _STRIDE = _BUFFER + 192
     _ENTER = 426

