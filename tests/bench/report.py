@@ -19,7 +19,7 @@ _COLUMNS = {
 
 def results_table(results: Results) -> Table:
     """Lay all medians out, with their ratios to the best of the other proxies."""
-    table = Table(title="Medians (of the best other proxy's). CPU is the proxy's, for one query", expand=False)
+    table = Table(title="Medians (and ratios to the best other proxy). CPU is the proxy's, for one query", expand=False)
     table.add_column("workload")
     table.add_column("through")
     for heading in _COLUMNS.values():
