@@ -76,7 +76,7 @@ class Command:
         retries: how often its statement was sent again after a deadlock.
         skipped: the rule that has left its statement alone, which is counted once.
         rule_error: the error that its statement met in the first place, if it may be the rule's doing.
-        conflicted: the conflict that the plan is to resolve; None once it is recorded.
+        conflicted: the conflict that the plan is to resolve.
         batch: the text of several statements that it is; what is said of a statement is said of the one whose result
             comes next.
         infile: the server has asked for a file of the client's.

@@ -167,7 +167,6 @@ class Resolver:
             command.stage = Stage.ORIGINAL
             command.rule_error = error.number
             return Send(statement.text)
-        command.conflicted = None
         self._trips.failed(made.rule)
         self._reporter.record(conflicted, Outcome.FAILED, made.rule)
         return conflicted.payload
@@ -184,7 +183,6 @@ class Resolver:
         if ok is None or made.returning:  # rows were the answer: nothing tells which of them were there
             if command.conflicted is not None:
                 self._reporter.resolved(command.conflicted, made, None)
-                command.conflicted = None
             return payload
         told = info(payload, ok)
         form = statement.insert.form if isinstance(statement.insert, Insert) else None
@@ -196,7 +194,6 @@ class Resolver:
         tally = self._tally(made, form, rows, ok, told)
         if command.conflicted is not None:
             self._reporter.resolved(command.conflicted, made, tally)
-            command.conflicted = None
         elif tally is not None:
             self._reporter.prevented(command, statement, made, tally)
         if made.rule.affected_rows is AffectedRows.INSERT and rows:
@@ -263,7 +260,6 @@ class Resolver:
         made, conflicted = command.plan, command.conflicted
         if made is None or conflicted is None:
             return payload
-        command.conflicted = None
         refused = _is_guard(error)
         self._count(command, made, _result_of(error))
         latency = self._clock() - conflicted.at

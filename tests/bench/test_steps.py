@@ -57,7 +57,7 @@ EXCHANGES = [
         "conflict",
         insert("update_conflict"),
         (duplicate("12345678", "update_conflict.ux_k"), ok(2, 5)),
-        Cost(7025, 499),
+        Cost(7022, 499),
     ),
     Exchange("conflict, when: always", insert("update_always"), (ok(2, 5),), Cost(5418, 357)),
     Exchange("conflict, no rule", insert("plain"), (duplicate("12345678", "plain.ux_k"),), Cost(5340, 392)),

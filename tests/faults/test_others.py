@@ -183,11 +183,13 @@ def test_others_notice_nothing_of_a_worker_that_stands_still(mysql: Server, poin
         other = min(family(proxy.process.pid)[1:], key=sockets)  # the one that does not have the client's session
 
         def measure(struck: bool) -> float:
-            os.kill(other, signal.SIGSTOP if struck else signal.SIGCONT)
-            return measured(client)
+            if struck:
+                os.kill(other, signal.SIGSTOP)
+            taken = measured(client)
+            os.kill(other, signal.SIGCONT)
+            return taken
 
         hold("a worker that stands still", measure)
-        os.kill(other, signal.SIGCONT)
 
 
 def hold(fault: str, measure: Callable[[bool], float]) -> None:

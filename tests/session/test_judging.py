@@ -11,6 +11,7 @@ from proxy.rules.table import Absence, Missing
 from tests.session.conversation import Delivery, Talk, logged_in, rules
 from tests.session.packets import duplicate, error, ok, query
 from tests.session.ruled import INSERT, KEY, ROWS, rule, statement
+from tests.session.test_batch import MORE
 from tests.session.test_deadlocks import DEADLOCK
 from tests.session.test_prepared import execute, passes, prepare, prepared_as, resolves
 from tests.session.test_tables import BY_KEY, USERS, Tables
@@ -199,6 +200,17 @@ def test_one_whose_session_ends_right_behind_its_outcome_is_recorded() -> None:
         talk.session.client_lost()
         talk.wires.run_waiting()
         assert talk.recorder.judged == [MET]
+        assert talk.outcomes == [("kept", 1)]
+
+
+def test_one_whose_session_ends_at_the_next_statement_of_its_text_is_recorded_once() -> None:
+    with logged_in(Delivery(), IGNORE) as talk:
+        meet(talk, f"{INSERT};SELECT 1")
+        talk.backend << query(f"{statement(IGNORE)};SELECT 1")
+        talk.backend >> ok(0, status=MORE)
+        talk.client << ok(0, status=MORE)
+        talk.session.client_lost()
+        talk.backend.said.clear()
         assert talk.outcomes == [("kept", 1)]
 
 
