@@ -14,6 +14,7 @@ from proxy.conflicts.labels import Result
 from proxy.net.client import Client
 from proxy.net.dial import NON_BLOCKING
 from proxy.net.door import Entrance
+from proxy.net.endings import Endings
 from proxy.net.gate import TOO_MANY, Gate
 from proxy.net.listening import Listening, open_listening
 from proxy.net.loop import running_pump
@@ -59,6 +60,7 @@ class Listener:
         self._all_ended = asyncio.Event()
         self._all_ended.set()
         self._listenings: list[Listening] = []
+        self._endings = Endings()
 
     def use(self, settings: PairSettings, networks: tuple[Network, ...]) -> None:
         """Exchange what the clients that come from now on meet."""
@@ -185,6 +187,11 @@ class Listener:
 
     def _ended(self, pair: Pair) -> None:
         self._pairs.discard(pair)
-        self._gate.leave(pair.client.host)
+        session, client = pair.session, pair.client
+        self._gate.leave(client.host)
+        usual = "info" if self._settings.log_sessions else "debug"
+        self._endings.add(client.address, session.result, session.reason, session.account(), usual=usual)
         if not self._pairs:
             self._all_ended.set()
+            if not self._listenings:  # it may be the last one
+                self._endings.tell()

@@ -8,7 +8,6 @@ from typing import Final, TypeAlias
 import structlog
 
 from proxy.config import Endpoint, UnixAddress
-from proxy.conflicts.labels import REMARKABLE
 from proxy.net.backends import Backend
 from proxy.net.client import Client
 from proxy.net.deadline import Deadline
@@ -422,11 +421,6 @@ class Pair:
         self._ended = True
         self._deadline.lift()
         self._search.give_turn()
-        session = self.session
-        usual = _log.info if self._settings.log_sessions else _log.debug
-        log = _log.warning if session.result in REMARKABLE else usual
-        account = session.account()
-        log("session ended", client=self.client.address, result=session.result, reason=session.reason, **account)
         self._on_end(self)
         self._let_go()
 

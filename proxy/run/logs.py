@@ -1,9 +1,6 @@
 """Where log lines go and what they look like, those of libraries that log through `logging` among them."""
 
-import json
 import logging
-from collections.abc import Callable
-from contextlib import suppress
 from functools import cache, partial
 from typing import Protocol
 
@@ -11,6 +8,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from proxy.config import LogFormat, LogLevel
+from proxy.run.log_lines import as_json, json_line, stamp
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
@@ -45,7 +43,7 @@ def configure_logging(level: LogLevel, log_format: LogFormat, stream: Stream) ->
     logging.getLogger().handlers[:] = [handler]
     # Lines of our own take the short way: by `logging` each would cost three times as much.
     structlog.configure(
-        processors=[*_common(), *rendering],
+        processors=[*_common(), *rendering] if console else [json_line],
         logger_factory=cache(partial(_Lines, stream)),  # else each line would have one made
         cache_logger_on_first_use=False,
     )
@@ -69,8 +67,10 @@ class _Lines:
         self.name = name
 
     def msg(self, line: str) -> None:
-        with suppress(OSError):  # nobody reads any more: the proxy goes on
+        try:
             self._write(f"{line}\n")
+        except OSError:  # nobody reads any more: the proxy goes on
+            return
 
     debug = info = warning = error = msg
 
@@ -80,23 +80,13 @@ def _common() -> list[Processor]:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        stamp,
     ]
 
 
 def _json() -> list[Processor]:
     # As text: structured tracebacks hold the local variables, passwords and values among them.
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_as_json)]
-
-
-def _as_json(line: EventDict, default: Callable[[object], object]) -> str:
-    return _encoder(default).encode(line)
-
-
-@cache
-def _encoder(default: Callable[[object], object]) -> json.JSONEncoder:
-    """Make an encoder, which `json.dumps` would for every line."""
-    return json.JSONEncoder(default=default)
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(as_json)]
 
 
 def _console(colors: bool) -> list[Processor]:

@@ -4,9 +4,8 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from queue import SimpleQueue
 from typing import Final, TextIO
 
 import structlog
@@ -35,10 +34,12 @@ class Outlet:
         self._fd = fd
         self._terminal = terminal
         self._lost = lost
-        self._lines: SimpleQueue[bytes | None] = SimpleQueue()
-        self._lock = threading.Lock()  # for the two numbers, never held while something is written
+        self._lock = threading.Lock()  # for what follows, never held while something is written
+        self._lines: list[bytes] = []
         self._waiting = 0
         self._dropped = 0
+        self._closed = False
+        self._due = threading.Event()  # there are lines, or it is closed
         # A daemon, and no buffer of Python's: the process can end while nobody reads.
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
@@ -55,7 +56,9 @@ class Outlet:
                 self._dropped += 1
                 return len(text)
             self._waiting += len(line)
-        self._lines.put(line)
+            self._lines.append(line)
+        if not self._due.is_set():
+            self._due.set()
         return len(text)
 
     def flush(self) -> None:
@@ -63,27 +66,35 @@ class Outlet:
 
     def close(self) -> None:
         """Write what waits, for as long as the last lines may take."""
-        self._lines.put(None)
+        self._closed = True
+        self._due.set()
         self._thread.join(_LAST_WAIT)
 
     def _run(self) -> None:
-        while (line := self._lines.get()) is not None:
-            self._write_all(line)
-            time.sleep(_GATHER)
+        closed = False
+        while not closed:
+            self._due.wait()
+            self._due.clear()  # before the lines are taken: one that comes now is for the next time
+            closed = self._closed
+            with self._lock:
+                lines, self._lines = self._lines, []
+            self._write_all(lines)
+            if not closed:
+                time.sleep(_GATHER)
 
-    def _write_all(self, line: bytes) -> None:
-        """Write a line and those that wait behind it, together as far as no other process's lines come in between."""
-        together = line
-        while not self._lines.empty():
-            following = self._lines.get()
-            if following is None:  # the end comes behind them
-                self._lines.put(None)
-                break
-            if len(together) + len(following) > select.PIPE_BUF:
-                self._write(together)
-                together = b""
-            together += following
-        self._write(together)
+    def _write_all(self, lines: Sequence[bytes]) -> None:
+        """Write lines, together as far as no other process's lines come in between."""
+        together: list[bytes] = []
+        size = 0
+        for line in lines:
+            if together and size + len(line) > select.PIPE_BUF:
+                self._write(b"".join(together))
+                together.clear()
+                size = 0
+            together.append(line)
+            size += len(line)
+        if together:
+            self._write(b"".join(together))
 
     def _write(self, lines: bytes) -> None:
         left = lines

@@ -83,12 +83,16 @@ async def test_nobody_speaks_before_the_header() -> None:
     "data", [b"GET / HTTP/1.1\r\n\r\n", b"PROXY TCP4 nonsense\r\n", SIGNATURE + b"\x30\x11\0\0", packet(b"x" * 20, 1)]
 )
 async def test_a_wrong_header_ends_its_own_session(data: bytes) -> None:
+    with capture_logs() as logs:
+        await _meet_a_wrong_header(data)
+    assert [log["event"] for log in logs] == ["session ended"] * 2
+
+
+async def _meet_a_wrong_header(data: bytes) -> None:
     async with backend() as server, stage(server.address, networks=EVERYWHERE) as running:
-        with capture_logs() as logs:
-            client = await running.connect()
-            client.send(data)
-            assert await client.rest() == b""
-        assert [log["event"] for log in logs] == ["session ended"]
+        client = await running.connect()
+        client.send(data)
+        assert await client.rest() == b""
         assert running.sessions[0].events[0].startswith("client lost: malformed: a PROXY header ")
         await announced(running, V1)
         assert len(server._peers) == 1, "the backend is not asked for a client that is refused"

@@ -1,6 +1,7 @@
 import io
 import json
 import logging
+from datetime import UTC, datetime
 
 import pytest
 import structlog
@@ -25,6 +26,72 @@ def test_json_is_one_object_a_line() -> None:
     [line] = lines(stream)
     assert str(line.pop("timestamp")).endswith("Z")
     assert line == {"event": "conflict", "key": "a\nb", "thread_id": 7, "level": "info", "logger": "keyclash"}
+
+
+class Shown:
+    def __repr__(self) -> str:
+        return 'a "thing"'
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ('quotes " and \\ and\nbreaks', 'quotes " and \\ and\nbreaks'),
+        ("é \u2028 \U0001f511 \udc80", "é \u2028 \U0001f511 \udc80"),
+        (LogLevel.WARNING, "warning"),
+        (1 << 70, 1 << 70),
+        (-0.25, -0.25),
+        (1e-7, 1e-7),
+        (True, True),
+        (None, None),
+        (["a", 1, {"b": 2}], ["a", 1, {"b": 2}]),
+        (Shown(), 'a "thing"'),
+    ],
+)
+def test_any_value_may_be_told(value: object, written: object) -> None:
+    stream = io.StringIO()
+    configure_logging(LogLevel.INFO, LogFormat.JSON, stream)
+    structlog.get_logger("keyclash").info("event", value=value)
+    [line] = lines(stream)
+    assert line["value"] == written
+    assert type(line["value"]) is type(written)
+    assert stream.getvalue().isascii()
+
+
+def test_what_is_bound_for_the_whole_process_is_told() -> None:
+    stream = io.StringIO()
+    configure_logging(LogLevel.INFO, LogFormat.JSON, stream)
+    with structlog.contextvars.bound_contextvars(worker=1):
+        structlog.get_logger("keyclash").info("one")
+        structlog.get_logger("keyclash").info("two", worker=2)
+    assert [line["worker"] for line in lines(stream)] == [1, 2]
+
+
+@pytest.mark.parametrize("log_format", [LogFormat.JSON, LogFormat.CONSOLE])
+@pytest.mark.parametrize(
+    ("at", "written"),
+    [
+        (0.0, "1970-01-01T00:00:00.000000Z"),
+        (1782864000.0, "2026-07-01T00:00:00.000000Z"),
+        (1782863999.999999, "2026-06-30T23:59:59.999999Z"),
+    ],
+)
+def test_a_line_tells_when_it_happened(log_format: LogFormat, at: float, written: str) -> None:
+    stream = io.StringIO()
+    configure_logging(LogLevel.INFO, log_format, stream)
+    structlog.get_logger("keyclash").info("earlier", timestamp=at)
+    assert written in stream.getvalue()
+
+
+def test_a_line_that_is_written_now_says_so() -> None:
+    stream = io.StringIO()
+    configure_logging(LogLevel.INFO, LogFormat.JSON, stream)
+    before = datetime.now(UTC)
+    structlog.get_logger("keyclash").info("now")
+    logging.getLogger("library").info("now")
+    for line in lines(stream):
+        told = datetime.fromisoformat(str(line["timestamp"]))
+        assert before.replace(microsecond=0) <= told <= datetime.now(UTC)
 
 
 def test_libraries_that_use_logging_write_the_same_lines() -> None:
