@@ -44,7 +44,7 @@ cdef class Pump:
     cdef readonly dict listening
     cdef readonly list calls
     cdef readonly set watched
-    cdef readonly bint batches
+    cdef public bint batches
     cpdef watch(self, PumpedTransport transport, int before, int events)
     cpdef forget(self, PumpedTransport transport, int before)
     cpdef list wait(self, double seconds)

@@ -55,7 +55,6 @@ cdef enum:
     _BUFFER = 1 << 14
     _STRIDE = _BUFFER + 192
     _ENTER = 426
-    _GETEVENTS = 1 << 0
     _WITH_ARGUMENT = 1 << 3
     _OVERFLOW = 1 << 1
     _POLL_ADD = 6
@@ -72,7 +71,7 @@ cdef class Ring:
     cdef size_t requests, request_head, request_tail, request_flags
     cdef size_t completions, completion_head, completion_tail
     cdef size_t pool, buffers
-    cdef uint32_t request_mask, completion_mask, gathered, flags
+    cdef uint32_t request_mask, completion_mask, gathered, flags, waiting
     cdef uint16_t given
     cdef int fd, result
     cdef uint64_t tag
@@ -112,21 +111,21 @@ cdef inline int hand_in(Ring ring) except -1:
 
 cdef inline int enter(Ring ring, double seconds) except -1:
     cdef int fd = ring.fd
-    cdef uint32_t gathered = ring.gathered
+    cdef uint32_t gathered = ring.gathered, waiting = ring.waiting
     cdef _Time time
     cdef _Argument argument
     cdef long done
     if seconds == 0:
-        return _entered(ring, syscall(_ENTER, fd, gathered, 0, _GETEVENTS, NULL, 0))
+        return _entered(ring, syscall(_ENTER, fd, gathered, 0, ring.waiting, NULL, 0))
     if seconds < 0:
         with nogil:
-            done = syscall(_ENTER, fd, gathered, 1, _GETEVENTS, NULL, 0)
+            done = syscall(_ENTER, fd, gathered, 1, waiting, NULL, 0)
     else:
         time.seconds = <int64_t>seconds
         time.nanoseconds = <int64_t>((seconds - <double>time.seconds) * 1e9)
         argument.mask, argument.mask_size, argument.pad, argument.time = 0, 0, 0, <uint64_t>&time
         with nogil:
-            done = syscall(_ENTER, fd, gathered, 1, _GETEVENTS | _WITH_ARGUMENT, &argument, sizeof(_Argument))
+            done = syscall(_ENTER, fd, gathered, 1, waiting | _WITH_ARGUMENT, &argument, sizeof(_Argument))
     return _entered(ring, done)
 
 cdef inline int _entered(Ring ring, long done) except -1:

@@ -13,7 +13,6 @@ MORE: Final = 1 << 1
 """A completion's flag: its request goes on."""
 
 _ENTER: Final = 426
-_GETEVENTS: Final = 1 << 0
 _EXT_ARG: Final = 1 << 3
 _ARGUMENT: Final = 24  # bytes
 _OVERFLOW: Final = 1 << 1
@@ -105,14 +104,14 @@ def hand_in(ring: Ring) -> None:
 def enter(ring: Ring, seconds: float) -> None:
     """Hand in, and wait for a completion; seconds: for so long at most; negative: for any time. Raises OSError."""
     if seconds < 0:
-        _enter(ring, 1, _GETEVENTS, 0, 0)
+        _enter(ring, 1, ring.waiting, 0, 0)
     elif not seconds:
-        _enter(ring, 0, _GETEVENTS, 0, 0)
+        _enter(ring, 0, ring.waiting, 0, 0)
     else:
         fraction, whole = math.modf(seconds)
         time = _Time(int(whole), int(fraction * 1e9))
         argument = _Argument(time=ctypes.addressof(time))
-        _enter(ring, 1, _GETEVENTS | _EXT_ARG, ctypes.addressof(argument), _ARGUMENT)
+        _enter(ring, 1, ring.waiting | _EXT_ARG, ctypes.addressof(argument), _ARGUMENT)
 
 
 def _enter(ring: Ring, least: int, flags: int, argument: int, size: int) -> None:

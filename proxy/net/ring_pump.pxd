@@ -17,7 +17,7 @@ from proxy.net.ring cimport (
     received,
 )
 
-cdef int _READ, _WRITE, _BURST, _ARRIVAL, _DEPARTURE, _ROOM, _OTHERS, _CANCELLATION, _BITS, _KIND
+cdef int _READ, _WRITE, _ALONE, _BURST, _ARRIVAL, _DEPARTURE, _ROOM, _OTHERS, _CANCELLATION, _BITS, _KIND
 
 cdef class Line:
     cdef PumpedTransport transport
@@ -31,6 +31,7 @@ cdef class RingPump(Pump):
     cdef Ring _ring
     cdef list _flying, _free, _late, _lines, _noted
     cdef bint _others_ready
+    cdef long long _alone
     @cython.locals(line=Line)
     cpdef watch(self, PumpedTransport transport, int before, int events)
     @cython.locals(line=Line)

@@ -8,7 +8,7 @@ import select
 import socket
 import sys
 import termios
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
@@ -156,6 +156,40 @@ async def test_more_connections_are_answered_at_a_time_than_there_are_buffers() 
             for number, (_, _, peer) in enumerate(connections):
                 assert await receive(peer, 8) == f"{turn} OF {number:03}".encode()
         assert not any(reader.events for _, reader, _ in connections)
+
+
+async def test_of_one_connection_at_a_time_each_answer_is_sent_at_once_and_of_several_together() -> None:
+    async with pumping() as stage:
+        connections = [stage.connect() for _ in range(2)]
+        at_once: list[bool] = []
+        answered = asyncio.Event()
+
+        def answer(transport: PumpedTransport, peer: socket.socket, data: bytes) -> None:
+            transport.write(data.upper())
+            at_once.append(bool(select.select([peer], [], [], 0)[0]))
+            answered.set()
+
+        async def ask(asked: Sequence[socket.socket]) -> None:
+            count = len(at_once) + len(asked)
+            for peer in asked:
+                peer.send(b"question")
+            while len(at_once) < count:
+                answered.clear()
+                await answered.wait()
+            for peer in asked:
+                assert await receive(peer, 8) == b"QUESTION"
+
+        for transport, _, peer in connections:
+            transport.feed = partial(answer, transport, peer)
+        peers = [peer for _, _, peer in connections]
+        batches = stage.pump.batches
+        for _ in range(40):
+            await ask(peers[:1])
+        assert at_once[0] == (not batches)
+        assert at_once[-1]
+        await ask(peers)
+        await ask(peers)
+        assert at_once[-1] == (not batches)
 
 
 def _answer(transport: PumpedTransport, data: bytes) -> None:
