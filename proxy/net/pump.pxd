@@ -36,6 +36,8 @@ cdef inline int accept(object sock) except -2:
         PyErr_SetFromErrno(OSError)
     return fd
 
+cdef int _READ, _WRITE, _ENDS, _HIGH_WATER, _SMALL, _PIECE
+
 cdef class PumpedTransport
 
 cdef class Pump:
@@ -78,6 +80,10 @@ cdef class PumpedTransport:
     cdef _wait_to_send(self, bytes data)
     cdef _send_waiting(self)
     cdef _keep(self, bytes data)
+    @cython.locals(data=bytes)
     cdef _let_go(self, Py_ssize_t size)
+    cdef _send_no_more(self)
     cdef _make_room(self)
+    cdef _all_sent(self)
+    cdef _shut_down(self)
     cdef _watch(self, int events)

@@ -10,6 +10,13 @@ from libc.string cimport memcpy
 cdef extern from "unistd.h" nogil:
     long syscall(long number, ...)
 
+cdef extern from "time.h" nogil:
+    enum: CLOCK_MONOTONIC
+    struct timespec:
+        int64_t tv_sec
+        int64_t tv_nsec
+    int clock_gettime(int clock, timespec *time)
+
 cdef extern from "sys/socket.h" nogil:
     enum: MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL
 
@@ -105,6 +112,11 @@ cdef inline int ask_poll(Ring ring, int fd, int events, uint64_t tag) except -1:
 cdef inline int ask_cancel(Ring ring, uint64_t tag, uint64_t own) except -1:
     _ask(ring, _CANCEL, 0, -1, own).address = tag
     return 0
+
+cdef inline double now() noexcept:
+    cdef timespec time
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return <double>time.tv_sec + <double>time.tv_nsec * 1e-9
 
 cdef inline int hand_in(Ring ring) except -1:
     return _entered(ring, syscall(_ENTER, ring.fd, ring.gathered, 0, 0, NULL, 0))

@@ -14,9 +14,11 @@ from proxy.net.ring cimport (
     enter,
     hand_in,
     next_completion,
+    now,
     received,
 )
 
+cdef list _NOTHING
 cdef int _READ, _WRITE, _ALONE, _BURST, _ARRIVAL, _DEPARTURE, _ROOM, _OTHERS, _CANCELLATION, _BITS, _KIND
 
 cdef class Line:

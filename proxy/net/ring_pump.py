@@ -7,7 +7,6 @@ import errno
 import os
 import select
 import socket
-from time import monotonic
 from typing import Final
 
 import cython
@@ -25,12 +24,15 @@ if not cython.compiled:
         enter,
         hand_in,
         next_completion,
+        now,
         received,
     )
 
 COMPILED: Final = cython.compiled
 _READ: Final = select.POLLIN
 _WRITE: Final = select.POLLOUT
+
+_NOTHING: Final[list[tuple[int, int]]] = []
 
 # What a request is for: the last bits of its tag, below the number of its line.
 _ARRIVAL: Final = 0
@@ -142,7 +144,7 @@ class RingPump(Pump):
         """Wait until something happens that is the event loop's to do, or something is due, or time is over."""
         self.due = False
         ring = self._ring
-        until = monotonic() + seconds
+        until = now() + seconds
         left = seconds
         while True:
             if self.lost:
@@ -155,11 +157,11 @@ class RingPump(Pump):
             found = self._complete(ring)
             if self._late:
                 self._hand_on_late()
-            others = self._look_at_others(ring) if self._others_ready else []
+            others = self._look_at_others(ring) if self._others_ready else _NOTHING
             if others or self.due or (at_rest and not found):
                 break
             if seconds >= 0:
-                left = until - monotonic()
+                left = until - now()
                 if left <= 0:
                     break
         self._ask_all(ring)
@@ -181,6 +183,8 @@ class RingPump(Pump):
     # What is asked
 
     def _ask_all(self, ring: Ring) -> None:
+        if not self._noted:
+            return
         for line in self._noted:
             line.noted = False
             self._ask(ring, line)
@@ -231,7 +235,7 @@ class RingPump(Pump):
                 self._ask_all(ring)
                 hand_in(ring)
                 handed_in = not ring.gathered
-        if handed_in:
+        if handed_in and self._flying:
             for line in self._flying:
                 if line.flying:
                     self._sent(ring, line, len(line.flying))  # all of it: else there would have been a completion
