@@ -126,6 +126,7 @@ class Listener:
         self._listenings.clear()
         for entrance in self._entrances:
             entrance.close()
+        self._endings.tell()
 
     async def drain(self, manners: Manners) -> None:
         """Accept no more, let every pair leave; returns when all are gone."""

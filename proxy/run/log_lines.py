@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from json.encoder import encode_basestring_ascii
+from math import isfinite
 
 from structlog.contextvars import merge_contextvars
 from structlog.processors import format_exc_info
@@ -43,7 +44,9 @@ def as_json(fields: Mapping[str, object], default: Callable[[object], object]) -
 def _value(value: object) -> str:
     if isinstance(value, str):
         return encode_basestring_ascii(value)
-    return repr(value) if type(value) is int or type(value) is float else _encoder(repr).encode(value)
+    if type(value) is int or (type(value) is float and isfinite(value)):
+        return repr(value)
+    return _encoder(repr).encode(value)
 
 
 @lru_cache(maxsize=1)

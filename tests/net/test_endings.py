@@ -62,6 +62,17 @@ async def test_a_remarkable_end_is_told_at_once_behind_those_before_it() -> None
         ]
 
 
+async def test_those_that_wait_are_told_of_when_a_listener_closes() -> None:
+    with capture_logs() as logs:
+        async with backend() as server, stage(server.address) as running:
+            client, behind, _ = await logged_in(running, server)
+            client.reset()
+            behind.reset()
+            await running.listener._all_ended.wait()
+            running.listener.stop_accepting()
+            assert [log["event"] for log in logs] == ["session ended"]
+
+
 async def test_none_is_missing_when_a_listener_has_closed() -> None:
     with capture_logs() as logs:
         async with backend() as server, stage(server.address) as running:

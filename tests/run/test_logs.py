@@ -42,6 +42,7 @@ class Shown:
         (1 << 70, 1 << 70),
         (-0.25, -0.25),
         (1e-7, 1e-7),
+        (float("-inf"), float("-inf")),
         (True, True),
         (None, None),
         (["a", 1, {"b": 2}], ["a", 1, {"b": 2}]),
