@@ -190,8 +190,8 @@ class Listener:
         self._pairs.discard(pair)
         session, client = pair.session, pair.client
         self._gate.leave(client.host)
-        usual = "info" if self._settings.log_sessions else "debug"
-        self._endings.add(client.address, session.result, session.reason, session.account(), usual=usual)
+        account = session.account()
+        self._endings.add(client.address, session.result, session.reason, account, usual=pair.usual_level)
         if not self._pairs:
             self._all_ended.set()
             if not self._listenings:  # it may be the last one

@@ -230,6 +230,11 @@ class Pair:
         self.close()
 
     @property
+    def usual_level(self) -> str:
+        """The level at which the log tells of its end, if there is nothing remarkable about it."""
+        return "info" if self._settings.log_sessions else "debug"
+
+    @property
     def bytes_moved(self) -> int:
         """How many bytes the session has taken of both sides."""
         return self.session.bytes_moved

@@ -5,26 +5,15 @@ import errno
 import math
 import os
 import socket
-from time import monotonic as now
+from time import monotonic
 from typing import Final
 
 from proxy.net.ring import BUFFER, BUFFERS, STRIDE, Ring
 
-__all__ = (
-    "MORE",
-    "ask_cancel",
-    "ask_poll",
-    "ask_receive",
-    "ask_send",
-    "enter",
-    "hand_in",
-    "next_completion",
-    "now",
-    "received",
-)
-
 MORE: Final = 1 << 1
 """A completion's flag: its request goes on."""
+
+now: Final = monotonic
 
 _ENTER: Final = 426
 _EXT_ARG: Final = 1 << 3

@@ -87,7 +87,8 @@ class RingPump(Pump):
     It is for the thread that has made it. Raises OSError if there can be no ring.
 
     Before it waits, it asks the kernel for what its transports want by then. So what is sent at a time to one of them
-    goes together, and who is paused and resumed in between costs nothing.
+    goes together, and who is paused and resumed in between costs nothing. Where for a while only one at a time has had
+    something, what is written is sent at once.
     """
 
     __slots__ = ("_alone", "_flying", "_free", "_late", "_lines", "_noted", "_others_ready", "_ring")

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 from structlog.testing import capture_logs
 
@@ -71,6 +72,15 @@ async def test_those_that_wait_are_told_of_when_a_listener_closes() -> None:
             await running.listener._all_ended.wait()
             running.listener.stop_accepting()
             assert [log["event"] for log in logs] == ["session ended"]
+
+
+async def test_a_session_is_told_of_at_the_level_that_was_in_force_when_it_began() -> None:
+    with capture_logs() as logs:
+        async with backend() as server, stage(server.address) as running:
+            await logged_in(running, server)
+            running.listener.use(replace(running.listener._settings, log_sessions=False), ())
+            await logged_in(running, server)
+        assert sorted(log["log_level"] for log in logs) == ["debug", "info"]
 
 
 async def test_none_is_missing_when_a_listener_has_closed() -> None:
