@@ -1,6 +1,9 @@
 """The last conflicts one by one, and what they come to for each key.
 
-No value in conflict is kept here as it is unless the configuration says so: an entry is a keyed hash, a statement its
+Conflicts are put down as they come, and entered several at a time, or when somebody looks: what is done in a row costs
+half of what it costs each time anew.
+
+No value in conflict is entered as it is unless the configuration says so: an entry is a keyed hash, a statement its
 sample without values. Everything is bounded: conflicts and keys by number, the rest by sketches.
 """
 
@@ -17,6 +20,8 @@ SIZE: Final = 1_000
 """Conflicts that are kept one by one."""
 MAX_KEYS: Final = 1_000
 """Keys that are counted on their own; of more, the one that has been at rest for longest is given up."""
+AT_A_TIME: Final = 16
+"""Conflicts that are entered at a time."""
 TOLD_SOON: Final = 500
 MOST_TOLD: Final = 20_000
 """Conflicts that may wait to be told to the journal of another process."""
@@ -112,7 +117,7 @@ class KeyStats:
 
 
 class Told(NamedTuple):
-    """One conflict on its way to the journal of another process; entry: what is shown of the value in conflict."""
+    """One conflict as a journal is told of it; entry: what is shown of the value in conflict."""
 
     conflict: Conflict
     entry: str | None
@@ -125,60 +130,63 @@ class Journal:
     """
 
     def __init__(self, size: int = SIZE, max_keys: int = MAX_KEYS) -> None:
+        self._new: list[Told] = []
         self._records: deque[Record] = deque(maxlen=size)
         self._max_keys = max(max_keys, 1)
         self._keys: OrderedDict[KeyName, KeyStats] = OrderedDict()
         self._ids: dict[str, KeyName] = {}
-        self.others: KeyStats | None = None
-        """What the keys that were given up come to."""
-        self.total = 0
-        """All conflicts, rows counted each."""
+        self._others: KeyStats | None = None
+        self._total = 0
         self._last_id = 0
+
+    @property
+    def total(self) -> int:
+        """All conflicts, rows counted each."""
+        self._enter()
+        return self._total
+
+    @property
+    def others(self) -> KeyStats | None:
+        """What the keys that were given up come to."""
+        self._enter()
+        return self._others
 
     def add(self, conflict: Conflict, entry: str | None) -> None:
         """Keep a conflict; entry: what is shown of the value in conflict."""
-        self._last_id += 1
-        self.total += conflict.rows
-        met, finding = conflict.met, conflict.finding
-        record = Record(
-            id=self._last_id,
-            at=conflict.at,
-            thread_id=conflict.thread_id,
-            user=printable(conflict.user),
-            client=conflict.client,
-            name=key_name(met.schema, met.table, met.key),
-            columns=finding.columns,
-            entry=entry,
-            statement=statement_label(met.statement),
-            digest=finding.digest,
-            sample=finding.sample,
-            outcome=conflict.outcome,
-            rule=conflict.rule,
-            cause=finding.cause,
-            errno=met.errno,
-            latency=conflict.latency,
-            rows=conflict.rows,
-        )
-        self._records.append(record)
-        self._stats(record).add(record)
+        self._new.append(Told(conflict, entry))
+        if len(self._new) >= AT_A_TIME:
+            self._enter()
+
+    def add_all(self, told: Iterable[Told]) -> None:
+        """Keep conflicts that another process has told of."""
+        self._new += told
+        self._enter()
 
     def records(self, name: KeyName | None = None) -> Iterator[Record]:
         """Give the conflicts that are kept, the newest first; of one key, or all."""
+        self._enter()
         return (record for record in reversed(self._records) if name is None or record.name == name)
 
     def ranked(self, most: int | None = None) -> list[KeyStats]:
         """Give the keys, the one with most conflicts first; at most so many."""
+        self._enter()
         return sorted(self._keys.values(), key=lambda stats: (-stats.count, stats.name))[:most]
 
     def key(self, key_id: str) -> KeyStats | None:
         """Give a key by its id."""
+        self._enter()
         name = self._ids.get(key_id)
         return None if name is None else self._keys.get(name)
 
-    def add_all(self, told: Iterable[Told]) -> None:
-        """Keep conflicts that another process has told of."""
-        for each in told:
-            self.add(each.conflict, each.entry)
+    def _enter(self) -> None:
+        """Enter the conflicts that were put down."""
+        told, self._new = self._new, []
+        for conflict, entry in told:
+            self._last_id += 1
+            self._total += conflict.rows
+            record = _record(self._last_id, conflict, entry)
+            self._records.append(record)
+            self._stats(record).add(record)
 
     def _stats(self, record: Record) -> KeyStats:
         stats = self._keys.get(record.name)
@@ -193,9 +201,33 @@ class Journal:
     def _give_up(self) -> None:
         name, stats = self._keys.popitem(last=False)
         self._ids.pop(name.id, None)
-        if self.others is None:
-            self.others = KeyStats(KeyName(OTHER, OTHER, OTHER), stats.first)
-        self.others.absorb(stats)
+        if self._others is None:
+            self._others = KeyStats(KeyName(OTHER, OTHER, OTHER), stats.first)
+        self._others.absorb(stats)
+
+
+def _record(number: int, conflict: Conflict, entry: str | None) -> Record:
+    """Write a conflict as it is shown; entry: what is shown of the value in conflict."""
+    met, finding = conflict.met, conflict.finding
+    return Record(
+        id=number,
+        at=conflict.at,
+        thread_id=conflict.thread_id,
+        user=printable(conflict.user),
+        client=conflict.client,
+        name=key_name(met.schema, met.table, met.key),
+        columns=finding.columns,
+        entry=entry,
+        statement=statement_label(met.statement),
+        digest=finding.digest,
+        sample=finding.sample,
+        outcome=conflict.outcome,
+        rule=conflict.rule,
+        cause=finding.cause,
+        errno=met.errno,
+        latency=conflict.latency,
+        rows=conflict.rows,
+    )
 
 
 class Outbox(Journal):

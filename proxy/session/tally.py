@@ -6,13 +6,12 @@ its words are localised, its digits are not. REPLACE counts 1 for each row inser
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _NUMBERS = re.compile(rb"\d+")
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """How many of the offered rows were inserted, changed an existing one, or left it as it was."""
 
     inserted: int
@@ -22,6 +21,8 @@ class Tally:
 
 def rows_of(info: bytes, rows: int) -> int:
     """Return how many rows an INSERT or a LOAD DATA has offered, by its info string if there is one, else as given."""
+    if not info:
+        return rows
     numbers = _NUMBERS.findall(info)
     return int(numbers[0]) if len(numbers) in (3, 4) else rows
 

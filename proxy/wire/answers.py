@@ -72,6 +72,8 @@ def info(payload: bytes, ok: Ok) -> bytes:
     The manual calls it a string up to the packet's end in sessions without SESSION_TRACK; both servers send it
     length-encoded always (``net_send_ok``). One that is not is taken for none.
     """
+    if ok.info_offset >= len(payload):
+        return b""
     try:
         return read_bytes(payload, ok.info_offset)[0]
     except ProtocolError:

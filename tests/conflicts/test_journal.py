@@ -1,7 +1,10 @@
 import tracemalloc
+from collections.abc import Callable
+
+import pytest
 
 from proxy.conflicts.conflict import Cause, Outcome
-from proxy.conflicts.journal import MOST_TOLD, TOLD_SOON, Journal, Outbox
+from proxy.conflicts.journal import AT_A_TIME, MOST_TOLD, TOLD_SOON, Journal, Outbox
 from proxy.conflicts.labels import KeyName
 from tests.conflicts.conflicts import conflict
 
@@ -31,6 +34,33 @@ def test_what_a_keys_conflicts_come_to() -> None:
     assert [hitter.value for hitter in stats.samples.top(9)] == ["INSERT ?"]
     assert journal.key(NAME.id) is stats
     assert journal.key("nothing") is None
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda journal: next(journal.records()).thread_id,
+        lambda journal: journal.ranked()[0].last,
+        lambda journal: journal.key(NAME.id).last,
+        lambda journal: journal.total - 1,
+    ],
+    ids=("records", "ranked", "key", "total"),
+)
+def test_whoever_looks_sees_all_however_few_they_are(look: Callable[[Journal], object]) -> None:
+    journal = Journal()
+    for number in range(3 * AT_A_TIME):
+        journal.add(conflict(thread_id=number, at=float(number)), "hash")
+        if number % 3 == 2:
+            assert look(journal) == number
+
+
+def test_keys_that_are_given_up_are_seen_at_once() -> None:
+    journal = Journal(max_keys=1)
+    journal.add(conflict(key="a", rows=2), None)
+    assert journal.others is None
+    journal.add(conflict(key="b"), None)
+    assert journal.others is not None
+    assert journal.others.count == 2
 
 
 def test_keys_are_ranked() -> None:
