@@ -220,26 +220,27 @@ class Judge:
         if _was_in_conflict(case):
             return Cause.EXISTING
         seen = self._sees_all and case.now - self._since > CLOSE
-        for other in self._others(case):
-            if other.session != attempt.session and self._was_close(case, other.at):
+        reach = _reach_of_race(case)
+        for other in self._others(case, reach if seen else TRANSACTION):
+            if other.session != attempt.session and abs(attempt.started - other.at) < reach:
                 return Cause.RACE
             seen = True
         if _has_looked(case):
             return Cause.RACE
         return Cause.EXISTING if seen and attempt.whole else Cause.UNKNOWN
 
-    def _was_close(self, case: _Case, at: float) -> bool:
-        apart = abs(case.attempt.started - at)
-        return apart < CLOSE or (apart < TRANSACTION and case.now - case.attempt.started >= LOCK_WAIT)
+    def _others(self, case: _Case, reach: float) -> Iterator[Sent]:
+        """Find the inserts of the same entry into the same table but for the attempt itself.
 
-    def _others(self, case: _Case) -> Iterator[Sent]:
-        """Find the recent inserts of the same entry into the same table but for the attempt itself."""
+        reach: seconds before the attempt; what was sent earlier is left out.
+        """
         attempt, entry, text = case.attempt, case.met.entry, bare(case.attempt.text)
         if entry is None:
             return
-        for recent in islice(self._insertions.recent(needle_of(entry)), EXAMINED):
+        since = attempt.started - reach
+        for recent in islice(self._insertions.recent(needle_of(entry), since), EXAMINED):
             own = recent.parameters == attempt.parameters and bare(recent.text) == text
-            late = attempt.started - recent.sent.at > TRANSACTION
+            late = recent.sent.at < since
             if (
                 not (own or late)
                 and mentions(recent.text, recent.parameters, entry)
@@ -268,6 +269,11 @@ class Judge:
         if len(self._entries) >= ENTRIES:
             self._old_entries, self._entries = self._entries, {}
         return before
+
+
+def _reach_of_race(case: _Case) -> float:
+    """Tell how many seconds apart two inserts of the same entry are sent at most that are a race."""
+    return TRANSACTION if case.now - case.attempt.started >= LOCK_WAIT else CLOSE
 
 
 def _was_in_conflict(case: _Case) -> bool:

@@ -4,7 +4,7 @@ cdef int _MOST, _LONGEST_SHORT, _SLASH
 
 cdef class Insertions:
     cdef dict _new, _old, _previous
-    cdef object _texts, _executed
+    cdef object _texts, _texts_at, _executed, _executed_at, _latest
     cdef set _alive
     cdef long long _last_session
     cpdef sent(self, long long session, bytes text, double at, bytes parameters=*)

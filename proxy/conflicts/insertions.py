@@ -1,13 +1,15 @@
 """The inserts that were sent a short while ago: what a cause is found in.
 
-Every INSERT passes here on its way to the backend, so `sent` is all that it costs: a hash, two look-ups and two stores.
+Every INSERT passes here on its way to the backend, so `sent` is all that it costs: a hash, two look-ups, three stores.
 It is called when the statement is sent and not when it has succeeded, for of two sessions that race the loser may hear
 of it first. Memory is bounded by numbers and sizes, whatever clients send. What can be compiled is: see
 `insertions.pxd`.
 """
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
 from proxy.conflicts.attempt import Attempt
@@ -52,14 +54,28 @@ class Insertions:
     passes would cost more than all else here. A number is milliseconds << 32 | session.
     """
 
-    __slots__ = ("_alive", "_executed", "_last_session", "_new", "_old", "_previous", "_texts")
+    __slots__ = (
+        "_alive",
+        "_executed",
+        "_executed_at",
+        "_last_session",
+        "_latest",
+        "_new",
+        "_old",
+        "_previous",
+        "_texts",
+        "_texts_at",
+    )
 
     def __init__(self) -> None:
         self._new: dict[int, int] = {}
         self._old: dict[int, int] = {}
         self._previous: dict[int, int] = {}
         self._texts: deque[bytes] = deque(maxlen=RECENT)
+        self._texts_at: deque[int] = deque(maxlen=RECENT)
         self._executed: deque[tuple[bytes, bytes]] = deque(maxlen=RECENT)  # with parameters
+        self._executed_at: deque[int] = deque(maxlen=RECENT)
+        self._latest = 0  # the highest number: they rise in the two above, where an INSERT is told of late it counts
         self._alive: set[int] = set()
         self._last_session = 0
 
@@ -95,8 +111,10 @@ class Insertions:
         new = self._new
         if key in new or key in self._old:
             self._previous[key] = new.get(key) or self._old[key]
-        new[key] = _packed(session, at)
+        new[key] = number = _packed(session, at)
+        self._latest = max(self._latest, number)
         self._texts.append(text)
+        self._texts_at.append(self._latest)
         if len(new) >= _MOST:
             self._begin_generation()
 
@@ -110,9 +128,11 @@ class Insertions:
         before = self._new.get(key) or self._old.get(key)
         if before is not None:
             self._previous[key] = before
-        self._new[key] = _packed(session, at)
+        self._new[key] = number = _packed(session, at)
         if len(text) <= _LONGEST_SHORT:
+            self._latest = max(self._latest, number)
             self._texts.append(text)
+            self._texts_at.append(self._latest)
         if len(self._new) >= _MOST:
             self._begin_generation()
 
@@ -125,9 +145,11 @@ class Insertions:
         new = self._new
         if key in new or key in self._old:
             self._previous[key] = new.get(key) or self._old[key]
-        new[key] = _packed(session, at)
+        new[key] = number = _packed(session, at)
         if size <= _LONGEST_SHORT:
+            self._latest = max(self._latest, number)
             self._executed.append((text, parameters))
+            self._executed_at.append(self._latest)
         if len(new) >= _MOST:
             self._begin_generation()
 
@@ -154,27 +176,29 @@ class Insertions:
     def _make_room(self, attempt: Attempt) -> None:
         """See to it that where most inserts fail, what is remembered is not those."""
         if attempt.parameters:
-            _drop_newest(self._executed, (bare(attempt.text), attempt.parameters))
+            _drop_newest(self._executed, self._executed_at, (bare(attempt.text), attempt.parameters))
         else:
-            _drop_newest(self._texts, attempt.text)
+            _drop_newest(self._texts, self._texts_at, attempt.text)
 
     def came_in(self, attempt: Attempt) -> None:
         """Remember an INSERT again that had failed: a second statement has done what it was to do."""
         if attempt.whole:
             self.sent(attempt.session, attempt.text, attempt.started, attempt.parameters)
 
-    def recent(self, needle: Needle) -> Iterator[Recent]:
+    def recent(self, needle: Needle, since: float) -> Iterator[Recent]:
         """Give the inserts that are remembered as they are, have not failed and may mention an entry, the newest first.
 
         Args:
             needle: of the newest ones those are given that may mention it in any letter case, of the older ones those
                 that hold all of its parts as they are.
+            since: in seconds of the monotonic clock; of what was sent before nearly all is left out.
         """
-        for text in _texts_with(needle, self._texts):
+        first = _packed(0, since)
+        for text in _texts_with(needle, _put_down_since(first, self._texts, self._texts_at)):
             sent = self._last(fingerprint(text, b""))
             if sent is not None:
                 yield Recent(sent, text, b"")
-        for text, parameters in _executed_with(needle, self._executed):
+        for text, parameters in _executed_with(needle, _put_down_since(first, self._executed, self._executed_at)):
             sent = self._last(fingerprint(text, parameters))
             if sent is not None:
                 yield Recent(sent, text, parameters)
@@ -187,16 +211,16 @@ class Insertions:
 # Most entries are in none of them: so they are searched through all at once, and one by one only if that finds any.
 
 
-def _texts_with(needle: Needle, texts: deque[bytes]) -> Iterator[bytes]:
-    newest, older = _by_age(texts)
+def _texts_with(needle: Needle, texts: list[bytes]) -> Iterator[bytes]:
+    newest, older = texts[:NEWEST], texts[NEWEST:]
     yield from needle.among(newest)
     part, *others = needle.parts
     if part in b" ".join(older):
         yield from [text for text in needle.among([text for text in older if part in text]) if _holds(text, others)]
 
 
-def _executed_with(needle: Needle, executed: deque[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-    newest, older = _by_age(executed)
+def _executed_with(needle: Needle, executed: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    newest, older = executed[:NEWEST], executed[NEWEST:]
     if newest:
         texts, parameters = zip(*newest, strict=True)
         if needle.is_in_parameters(parameters) or needle.is_in(set(texts)):
@@ -209,10 +233,9 @@ def _executed_with(needle: Needle, executed: deque[tuple[bytes, bytes]]) -> Iter
             yield from [each for each in found if _holds(each[1], parts) or _holds(each[0], parts)]
 
 
-def _by_age(remembered: deque[_Remembered]) -> tuple[list[_Remembered], list[_Remembered]]:
-    """Give the newest ones and the older ones, the newest first."""
-    falling = list(reversed(remembered))
-    return falling[:NEWEST], falling[NEWEST:]
+def _put_down_since(first: int, remembered: deque[_Remembered], at: deque[int]) -> list[_Remembered]:
+    """Give what was put down since then, the newest first; at: when that was with each."""
+    return list(islice(reversed(remembered), len(at) - bisect_left(at, first)))
 
 
 def _holds(data: bytes, parts: Sequence[bytes]) -> bool:
@@ -222,9 +245,14 @@ def _holds(data: bytes, parts: Sequence[bytes]) -> bool:
     return True
 
 
-def _drop_newest(remembered: deque[_Remembered], failed: _Remembered) -> None:
+def _drop_newest(remembered: deque[_Remembered], at: deque[int], failed: _Remembered) -> None:
     """Drop the newest one if it is what has failed."""
-    if remembered and (newest := remembered.pop()) != failed:
+    if not remembered:
+        return
+    newest = remembered.pop()
+    if newest == failed:
+        at.pop()
+    else:
         remembered.append(newest)
 
 

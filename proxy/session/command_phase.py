@@ -310,7 +310,8 @@ class CommandPhase:
         """Make the lane for INSERTs, see there."""
         if not self._laid:
             self._lay()
-        return self._selection.insert_lane(self.user, self._settings.recorder.insertions, self._trail.session)
+        insertions, session = self._settings.recorder.insertions, self._trail.session
+        return self._selection.insert_lane(self.user, insertions, session, self._runner.foresee)
 
     def execute(self, data: bytes, started: float) -> None:
         """Tell of an execution of a prepared INSERT that no rules are for, a chunk that is one whole command."""

@@ -26,6 +26,8 @@ _BEGINNING: Final = re.compile(
 _OPENING: Final = ord("(")  # of bytes in bytes, Python tries a number first, and makes an error of it
 _EQUALS: Final = ord("=")
 _SEMICOLON: Final = ord(";")
+_EXPECTED: Final = 2  # conflicts in a row
+_FORESEEN: Final = 1024  # bytes: what was read for nothing is kept until the next one
 _PLAIN: Final = Way.PLAIN
 _WATCHED: Final = Way.WATCHED
 
@@ -52,9 +54,13 @@ class InsertLane:
         session: the session's number there.
         mariadb: the server is MariaDB, where rows may be the reply to an INSERT.
         longest: bytes of a statement that rules are for; a longer one goes as it is.
+        foresee: called with a chunk that goes if it will most likely meet a conflict, as those before it did, and rules
+            may answer that; called before it is sent.
     """
 
     __slots__ = (
+        "_foresee",
+        "_in_a_row",
         "_insertions",
         "_judge",
         "_known_for",
@@ -66,6 +72,7 @@ class InsertLane:
         "_user",
         "_variables",
         "_ways",
+        "_were_in_a_row",
     )
 
     def __init__(
@@ -76,6 +83,7 @@ class InsertLane:
         variables: Variables,
         insertions: Insertions,
         session: int,
+        foresee: Callable[[bytes], None],
         *,
         mariadb: bool,
         longest: int,
@@ -86,11 +94,13 @@ class InsertLane:
         self._variables = variables
         self._insertions = insertions
         self._session = session
+        self._foresee = foresee
         self._mariadb = mariadb
         self._longest = longest
         self._ways: Ways = {}
         self._known_for: RuleSet | None = None
         self._schema: str | None = None
+        self._in_a_row = self._were_in_a_row = 0
 
     def goes(self, data: bytes, at: int, started: float, several: bool) -> bool:
         """Tell of an INSERT that goes as it came, with nothing of its reply kept back; False: it must be read first.
@@ -106,10 +116,19 @@ class InsertLane:
                 return False
         else:
             way = self._way_of(data, at)
-            if way is not _PLAIN and not (way is _WATCHED and self._may_be_watched(data)):
-                return False
+            if way is not _PLAIN:
+                if way is not _WATCHED or not self._may_be_watched(data):
+                    return False
+                if self._in_a_row >= _EXPECTED and len(data) <= _FORESEEN:
+                    self._foresee(data)
+                self._were_in_a_row = self._in_a_row
+                self._in_a_row = 0
         self._insertions.sent(self._session, data[at:], started)
         return True
+
+    def met(self) -> None:
+        """Take note that a rule answers a conflict of the INSERT that went last."""
+        self._in_a_row = self._were_in_a_row + 1
 
     def _may_be_watched(self, data: bytes) -> bool:
         return len(data) <= self._longest and not (self._mariadb and may_return(data))

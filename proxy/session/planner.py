@@ -40,17 +40,9 @@ class Planner:
 
         table: its table's definition, if it is known.
         """
-        earlier = statement.plans.get(rule.name)
-        if earlier is not None and earlier[0] is table:
-            made = earlier[1]
-        else:
-            insert = _recognised(statement)
-            if isinstance(insert, Pause):
-                return insert
-            made = make_plan(insert, rule, self._dialect, table) if isinstance(insert, Insert) else insert
-            statement.plans[rule.name] = (table, made)
-            if len(statement.text) > _LARGE:
-                return PAUSE  # it has been copied, which is enough for one turn
+        made = self.make(statement, rule, table)
+        if isinstance(made, Pause):
+            return made
         if isinstance(made, Plan) and command.blocked is not None:
             made = Skip(command.blocked)
         elif isinstance(made, Plan) and self._trips.is_tripped(rule):
@@ -61,6 +53,19 @@ class Planner:
                 command.skipped = rule
             return None
         return made
+
+    def make(self, statement: Statement, rule: Rule, table: Table | None) -> Plan | Skip | Pause:
+        """Make a rule's statement once, or say why it cannot be made; it is kept with the client's."""
+        earlier = statement.plans.get(rule.name)
+        if earlier is not None and earlier[0] is table:
+            return earlier[1]
+        insert = _recognised(statement)
+        if isinstance(insert, Pause):
+            return insert
+        made = make_plan(insert, rule, self._dialect, table) if isinstance(insert, Insert) else insert
+        statement.plans[rule.name] = (table, made)
+        # it has been copied, which is enough for one turn
+        return PAUSE if len(statement.text) > _LARGE else made
 
     def definition(self, statement: Statement) -> Table | Wait | None:
         """Give the definition of a statement's table; None: nobody looks it up, or it is missing.

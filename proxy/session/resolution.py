@@ -92,6 +92,13 @@ class Resolver:
         command.statement = statement
         command.stage = Stage.WATCHED
 
+    def foresee(self, statement: Statement) -> None:
+        """Make the statement of the rule that most likely answers a conflict, before there is one."""
+        rule = next(filter(_acts, statement.candidates), None)
+        table = self._planner.definition(statement)
+        if rule is not None and not isinstance(table, Wait):
+            self._planner.make(statement, rule, table)
+
     def first_text(self, command: Command, statement: Statement) -> bytes | Pause:
         """Give the text that is sent in the first place: the client's own, or a rule's with ``when: always``."""
         self.watch(command, statement)

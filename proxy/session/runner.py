@@ -30,11 +30,12 @@ from proxy.wire import commands
 from proxy.wire.answers import ERR
 from proxy.wire.errors import ProtocolError
 from proxy.wire.execute import statement_of
-from proxy.wire.framing import frame, reply_id
+from proxy.wire.framing import HEADER, frame, reply_id
 from proxy.wire.replies import ReplyTracker
 from proxy.wire.sequence import Shift
 
 _ERR: Final = bytes((ERR,))
+_NOTHING: Final = (b"", None)
 
 
 class Runner:
@@ -65,6 +66,7 @@ class Runner:
         "_effects",
         "_ended",
         "_flight",
+        "_foreseen",
         "_gate",
         "_resolver",
         "_selection",
@@ -105,6 +107,7 @@ class Runner:
         self._effects = effects
         self._trail = trail
         self._ended = False
+        self._foreseen: tuple[bytes, Statement | None] = _NOTHING
         self.preparing = b""
         self.waiting = False
 
@@ -124,16 +127,36 @@ class Runner:
     # ----------------------------------------------------------------------------------------------------------------
     # What is sent in the first place
 
+    def foresee(self, data: bytes) -> None:
+        """Get ready for the conflict that an INSERT will most likely meet, while the backend is at work on it.
+
+        data: a chunk that is one whole COM_QUERY, and that the fast lane is about to send.
+        """
+        self._wires.soon(partial(self._foresee, data))
+
+    def _foresee(self, data: bytes) -> None:
+        """Read an INSERT that the fast lane has sent, and make a rule's statement."""
+        if self._ended:
+            return
+        statement = self._ruled(data[HEADER:])
+        if statement is not None:
+            self._resolver.foresee(statement)
+        self._foreseen = data, statement
+
     def take_up(self, command: Command) -> None:
         """Go on with a text that the fast lane has sent, if a rule may answer its conflict with a second one."""
-        payload = command.payload
-        at = self._contents.text_at(payload)
-        if payload[at : at + 3].lower() != b"ins":
-            return
-        statement = self._selection.insert(payload[at:], payload[:at])
+        chunk, statement = self._foreseen
+        self._foreseen = _NOTHING
+        if chunk is not command.chunk:
+            statement = self._ruled(command.payload)
         if statement is not None:
             self._hold(command)
             self._resolver.watch(command, statement)
+
+    def _ruled(self, payload: bytes) -> Statement | None:
+        """Make a statement of a COM_QUERY that the fast lane has sent, if it is an INSERT that rules are for."""
+        at = self._contents.text_at(payload)
+        return self._selection.insert(payload[at:], payload[:at]) if payload[at : at + 3].lower() == b"ins" else None
 
     def start(self, command: Command, begins: Head, data: bytes, start: int, end: int) -> bytes | Pass:
         """Begin with a command that is here as a whole.
@@ -232,6 +255,7 @@ class Runner:
     def follow(self, command: Command, answer: Send | Wait | Pause) -> None:
         """Go on with a command as the resolver says."""
         if isinstance(answer, Send):
+            self._selection.met_conflict()
             self._run(command, answer.text)
         else:
             self._wait(command, answer)

@@ -102,10 +102,17 @@ class Selection:
     # ----------------------------------------------------------------------------------------------------------------
     # By how an INSERT begins
 
-    def insert_lane(self, user: str, insertions: Insertions, session: int) -> InsertLane:
+    def insert_lane(
+        self, user: str, insertions: Insertions, session: int, foresee: Callable[[bytes], None]
+    ) -> InsertLane:
         """Make the lane for INSERTs that go as they are, see there."""
-        rules, variables, mariadb = self._rules, self._variables, self._mariadb
-        return InsertLane(self, rules, user, variables, insertions, session, mariadb=mariadb, longest=self.longest)
+        rules, variables, mariadb, longest = self._rules, self._variables, self._mariadb, self.longest
+        return InsertLane(self, rules, user, variables, insertions, session, foresee, mariadb=mariadb, longest=longest)
+
+    def met_conflict(self) -> None:
+        """Take note that a rule's statement follows the one that was sent last."""
+        if self._lane.insert_lane is not None:
+            self._lane.insert_lane.met()
 
     def way_of(self, start: Head, schema: str | None) -> Way:
         """Find the way of an INSERT that begins so, in a default schema."""

@@ -49,18 +49,18 @@ EXCHANGES = [
     Exchange("select, text", query("SELECT c FROM plain WHERE id = 1234"), (ROW,), Cost(620, 25)),
     Exchange("select, prepared", EXECUTE, (ROW,), Cost(585, 23)),
     Exchange("commit", query("COMMIT"), (ok(),), Cost(415, 23)),
-    Exchange("insert", insert("plain"), (ok(1, 5),), Cost(655, 38)),
-    Exchange("insert, id by the server", insert("plain"), (ok(1, 70_000),), Cost(715, 42)),
-    Exchange("insert, when: conflict", insert("update_conflict"), (ok(1, 5),), Cost(676, 40)),
-    Exchange("insert, when: always", insert("update_always"), (ok(1, 5),), Cost(3473, 228)),
+    Exchange("insert", insert("plain"), (ok(1, 5),), Cost(666, 40)),
+    Exchange("insert, id by the server", insert("plain"), (ok(1, 70_000),), Cost(726, 44)),
+    Exchange("insert, when: conflict", insert("update_conflict"), (ok(1, 5),), Cost(701, 42)),
+    Exchange("insert, when: always", insert("update_always"), (ok(1, 5),), Cost(3457, 229)),
     Exchange(
         "conflict",
         insert("update_conflict"),
         (duplicate("12345678", "update_conflict.ux_k"), ok(2, 5)),
-        Cost(7022, 499),
+        Cost(6794, 501),
     ),
-    Exchange("conflict, when: always", insert("update_always"), (ok(2, 5),), Cost(5418, 357)),
-    Exchange("conflict, no rule", insert("plain"), (duplicate("12345678", "plain.ux_k"),), Cost(5340, 392)),
+    Exchange("conflict, when: always", insert("update_always"), (ok(2, 5),), Cost(5034, 347)),
+    Exchange("conflict, no rule", insert("plain"), (duplicate("12345678", "plain.ux_k"),), Cost(4972, 383)),
 ]
 
 

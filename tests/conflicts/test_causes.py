@@ -284,6 +284,27 @@ def test_the_share_of_one_process_does_not_tell_what_had_been_there() -> None:
     assert scene.meet(scene.send(scene.one, insert(name="other"))) is Cause.EXISTING
 
 
+@pytest.mark.parametrize(("ago", "cause"), [(9.9, Cause.EXISTING), (10.1, Cause.UNKNOWN)])
+def test_of_a_share_it_tells_what_was_inserted_a_while_ago(ago: float, cause: Cause) -> None:
+    scene = Scene()
+    scene.judge = Judge(scene.memory, scene.clock, lambda schema, table, key: None, sees_all=False)
+    scene.send(scene.other, insert(name="other"))
+    scene.clock.now += ago
+    assert scene.meet(scene.send(scene.one, insert())) is cause
+
+
+@pytest.mark.parametrize(
+    ("ago", "waited", "cause"),
+    [(0.24, 0, Cause.RACE), (0.26, 0, Cause.EXISTING), (9.9, 0.2, Cause.RACE), (10.1, 0.2, Cause.EXISTING)],
+)
+def test_how_far_apart_two_are_that_race(scene: Scene, ago: float, waited: float, cause: Cause) -> None:
+    scene.send(scene.other, insert(name="other"))
+    scene.clock.now += ago
+    attempt = scene.send(scene.one, insert())
+    scene.clock.now += waited
+    assert scene.meet(attempt) is cause
+
+
 def test_an_insert_that_got_in_is_remembered_as_one(scene: Scene) -> None:
     attempt = scene.send(scene.one, insert())
     assert scene.meet(attempt) is Cause.EXISTING

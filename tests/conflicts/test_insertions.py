@@ -43,9 +43,9 @@ def test_what_failed_is_forgotten_and_what_was_before_it_is_back() -> None:
     memory.sent(one, TEXT, 1.0)
     memory.sent(other, TEXT, 2.0)
     assert memory.failed(attempt(other, 2.0)) == Sent(1.0, one)
-    assert [each.sent for each in memory.recent(needle_of("a@x"))] == [Sent(1.0, one)]
+    assert [each.sent for each in memory.recent(needle_of("a@x"), 0.0)] == [Sent(1.0, one)]
     assert memory.failed(attempt(one, 1.0)) is None
-    assert list(memory.recent(needle_of("a@x"))) == []
+    assert list(memory.recent(needle_of("a@x"), 0.0)) == []
     assert last(memory) is None
 
 
@@ -57,7 +57,7 @@ def test_what_came_in_after_all_is_remembered_as_before(values: bytes) -> None:
     memory.sent(other, TEXT, 2.0, values)
     memory.failed(attempt(other, 2.0, values=values))
     memory.came_in(attempt(other, 2.0, values=values))
-    assert {each.sent for each in memory.recent(needle_of("a@x"))} == {Sent(2.0, other)}
+    assert {each.sent for each in memory.recent(needle_of("a@x"), 0.0)} == {Sent(2.0, other)}
     assert last(memory, values=values) == Sent(2.0, other)
     assert memory.failed(attempt(other, 2.0, values=values)) == Sent(1.0, one)
 
@@ -66,7 +66,7 @@ def test_what_is_not_known_as_a_whole_does_not_come_in() -> None:
     memory = Insertions()
     part = Attempt(memory.opened(), TEXT, False, started=1.0)
     memory.came_in(part)
-    assert list(memory.recent(needle_of("a@x"))) == []
+    assert list(memory.recent(needle_of("a@x"), 0.0)) == []
     assert last(memory) is None
 
 
@@ -74,7 +74,7 @@ def test_parameters_are_part_of_the_statement() -> None:
     memory = Insertions()
     one = memory.opened()
     memory.sent(one, TEXT, 1.0, b"\0\x01a")
-    assert [each.parameters for each in memory.recent(needle_of("A"))] == [b"\0\x01a"]
+    assert [each.parameters for each in memory.recent(needle_of("A"), 0.0)] == [b"\0\x01a"]
     assert last(memory, values=b"\0\x01b") is None
     assert last(memory, values=b"\0\x01a") == Sent(1.0, one)
 
@@ -87,7 +87,7 @@ def test_the_newest_ones_are_found_in_any_letter_case_and_older_ones_as_they_are
         memory.sent(one, b"INSERT INTO t VALUES (%d, 'Alice')" % number, float(number), values)
 
     def found(entry: str) -> list[float]:
-        return [each.sent.at for each in memory.recent(needle_of(entry))]
+        return [each.sent.at for each in memory.recent(needle_of(entry), 0.0)]
 
     newest = [float(number) for number in reversed(range(2, NEWEST + 2))]
     assert found("alice") == newest
@@ -96,13 +96,36 @@ def test_the_newest_ones_are_found_in_any_letter_case_and_older_ones_as_they_are
     assert found("bob") == []
 
 
+@pytest.mark.parametrize("values", [b"", b"\0\x03a@x"])
+def test_what_was_sent_before_is_left_out(values: bytes) -> None:
+    memory = Insertions()
+    one = memory.opened()
+    for at in (1.0, 2.0, 3.0):
+        memory.sent(one, TEXT + b" -- %d" % at, at, values)
+    memory.sent(one, TEXT, 0.5, values)  # it was told of late
+    memory.failed(attempt(one, 3.0, TEXT + b" -- 3", values))
+    memory.sent(one, TEXT + b" -- 4", 4.0, values)
+
+    def found(since: float) -> list[float]:
+        return [each.sent.at for each in memory.recent(needle_of("a@x"), since)]
+
+    assert found(-1.0) == [4.0, 0.5, 2.0, 1.0]
+    assert found(2.0) == [4.0, 0.5, 2.0]
+    assert found(3.5) == [4.0]
+    assert found(5.0) == []
+    for number in range(2 * RECENT):
+        memory.sent(one, b"INSERT %d" % number, 5.0, values)
+        memory.failed(attempt(one, 5.0, b"INSERT %d" % number, values))
+    assert found(2.0) == [4.0, 0.5, 2.0]
+
+
 def test_numbers_are_found_in_parameters() -> None:
     memory = Insertions()
     one = memory.opened()
     for number in (65, 66, 1 << 40):
         memory.sent(one, TEXT, 1.0, b"\0" + number.to_bytes(8, "little"))
-    assert [each.parameters[1] for each in memory.recent(needle_of("65"))] == [65]
-    assert [each.parameters[6] for each in memory.recent(needle_of(str(1 << 40)))] == [1]
+    assert [each.parameters[1] for each in memory.recent(needle_of("65"), 0.0)] == [65]
+    assert [each.parameters[6] for each in memory.recent(needle_of(str(1 << 40)), 0.0)] == [1]
 
 
 @pytest.mark.parametrize("values", [b"", b"\0\x01x"])
@@ -114,7 +137,7 @@ def test_what_failed_makes_room_at_once(values: bytes) -> None:
         text = b"INSERT %d" % number
         memory.sent(one, text, 2.0, values)
         memory.failed(attempt(one, 2.0, text, values))
-    assert [each.text for each in memory.recent(needle_of("a@x"))] == [TEXT]
+    assert [each.text for each in memory.recent(needle_of("a@x"), 0.0)] == [TEXT]
 
 
 def test_a_sessions_end_is_known() -> None:
@@ -130,7 +153,7 @@ def test_memory_is_bounded() -> None:
     one = memory.opened()
     for number in range(3 * FINGERPRINTS):
         memory.sent(one, b"INSERT %d" % number, 1.0)
-    assert len(list(memory.recent(needle_of("INSERT")))) == RECENT
+    assert len(list(memory.recent(needle_of("INSERT"), 0.0))) == RECENT
     sent = range(3 * FINGERPRINTS)
     kept = [number for number in sent if memory.failed(attempt(one, 2.0, b"INSERT %d" % number))]
     assert FINGERPRINTS <= len(kept) <= 2 * FINGERPRINTS

@@ -38,9 +38,18 @@ class Lane:
         self.judge = Judge()
         self.variables = Variables(mariadb, "shop", 45, 0)
         self.insertions = Insertions()
+        self.foreseen: list[bytes] = []
         judge, told = self.judge, self.insertions
         self.lane = InsertLane(
-            judge, lambda: judge.rules, "app", self.variables, told, 7, mariadb=mariadb, longest=longest
+            judge,
+            lambda: judge.rules,
+            "app",
+            self.variables,
+            told,
+            7,
+            self.foreseen.append,
+            mariadb=mariadb,
+            longest=longest,
         )
 
     def goes(self, text: bytes, several: bool = False) -> bool:
@@ -149,3 +158,41 @@ def test_texts_that_may_be_several_statements_are_looked_at_as_a_whole() -> None
     assert not lane.goes(b"INSERT INTO plain VALUES (1); INSERT INTO read VALUES (1)", several=True)
     assert lane.goes(b"INSERT INTO plain VALUES (';'), ('read')")
     assert lane.goes(b"INSERT INTO plain VALUES (1)", several=True)
+
+
+WATCHED = b"INSERT INTO watched VALUES (%d)"
+
+
+def after_conflicts(number: int) -> Lane:
+    """Give a lane through which so many INSERTs have gone, each of which met a conflict."""
+    lane = Lane()
+    for each in range(number):
+        assert lane.goes(WATCHED % each)
+        lane.lane.met()
+    lane.foreseen.clear()
+    return lane
+
+
+@pytest.mark.parametrize(("conflicts", "foreseen"), [(0, False), (1, False), (2, True), (3, True)])
+def test_a_conflict_is_foreseen_behind_two_in_a_row(conflicts: int, foreseen: bool) -> None:
+    lane = after_conflicts(conflicts)
+    assert lane.goes(WATCHED % 7)
+    assert lane.foreseen == ([frame(b"\3" + WATCHED % 7, 0)] if foreseen else [])
+    assert lane.goes(WATCHED % 8), "the one before it met none"
+    assert len(lane.foreseen) == foreseen
+
+
+def test_conflicts_are_in_a_row_whatever_goes_between_them_that_no_rules_are_for() -> None:
+    lane = after_conflicts(2)
+    assert lane.goes(b"INSERT INTO plain VALUES (1)")
+    assert lane.foreseen == []
+    assert lane.goes(WATCHED % 7)
+    assert len(lane.foreseen) == 1
+
+
+def test_what_would_be_kept_for_long_is_short() -> None:
+    for size, foreseen in ((1024, 1), (1025, 0)):
+        lane = after_conflicts(2)
+        text = WATCHED % 7
+        assert lane.goes(text + b" " * (size - COMMAND_AT - len(text)))
+        assert len(lane.foreseen) == foreseen
