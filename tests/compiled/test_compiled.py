@@ -13,6 +13,7 @@ TESTS = (
     "tests/conflicts/test_causes.py",
     "tests/conflicts/test_counters.py",
     "tests/conflicts/test_insertions.py",
+    "tests/net/test_listener.py",
     "tests/net/test_pump.py",
     "tests/net/test_pair.py",
     "tests/session/test_fast_lane.py",

@@ -4,71 +4,69 @@ import asyncio
 import errno
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from structlog.testing import capture_logs
 
+from proxy.net.kernel import accept
 from proxy.net.listening import inherited
-from tests.net.doubles import GREETING, LOCALHOST, Backend, Peer, Stage, backend, stage
+from tests.descriptors import no_descriptor_left
+from tests.net.doubles import GREETING, LOCALHOST, Peer, Stage, backend, stage
+
+REASON = os.strerror(errno.EMFILE)
+TURNS = 20
+"""Of the event loop, in each of which somebody may be accepted."""
 
 
-class Failing(socket.socket):
-    """A listening socket whose first connections cannot be accepted."""
-
-    errors: list[int]
-    failed: asyncio.Event
-
-    def accept(self) -> tuple[socket.socket, object]:
-        if self.errors:
-            self.failed.set()
-            raise OSError(number := self.errors.pop(0), os.strerror(number))
-        return super().accept()
+@contextmanager
+def somebody_waits(running: Stage) -> Iterator[socket.socket]:
+    """Give a client that waits at a listening socket of the stage's."""
+    with socket.create_server((LOCALHOST, 0)) as listening, socket.create_connection(listening.getsockname()) as client:
+        running.listener.accept_at(inherited([listening]))
+        client.setblocking(False)
+        yield client
 
 
-def listening(*errors: int) -> Failing:
-    sock = Failing()
-    sock.errors = list(errors)
-    sock.failed = asyncio.Event()
-    sock.bind((LOCALHOST, 0))
-    sock.listen()
-    return sock
+async def turns(number: int) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
 
 
-async def greeted(running: Stage, server: Backend, sock: Failing) -> None:
-    client = Peer(*await asyncio.open_connection(*sock.getsockname()))
-    assert await client.read(len(GREETING)) == GREETING
-    client.reset()
-    await client.close()
-
-
-@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
-async def test_who_cannot_be_accepted_just_now_is_accepted_later(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("proxy.net.listener._PAUSE", 0.01)
+async def test_who_cannot_be_accepted_just_now_is_accepted_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.net.listener._PAUSE", 0)
     async with backend() as server, stage(server.address) as running:
-        sock = listening(number, number)
-        running.listener.accept_at(inherited([sock]))
-        with capture_logs() as logs:
-            await greeted(running, server, sock)
-        assert [line["reason"] for line in logs if line["log_level"] == "error"] == [os.strerror(number)] * 2
-
-
-async def test_a_client_that_is_gone_before_it_is_accepted_delays_nobody() -> None:
-    async with backend() as server, stage(server.address) as running:
-        sock = listening(errno.ECONNABORTED)
-        running.listener.accept_at(inherited([sock]))
-        with capture_logs() as logs:
-            await asyncio.wait_for(greeted(running, server, sock), 1)
-        assert not [line for line in logs if line["log_level"] == "error"]
+        with capture_logs() as logs, somebody_waits(running) as waiting:
+            with no_descriptor_left():
+                await turns(TURNS)
+            assert len(logs) >= 2
+            client = Peer(*await asyncio.open_connection(sock=waiting))
+            assert await client.read(len(GREETING)) == GREETING
+            client.reset()
+            await client.close()
+        assert {line["reason"] for line in logs if line["log_level"] == "error"} == {REASON}
 
 
 async def test_a_listener_may_close_while_it_cannot_accept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("proxy.net.listener._PAUSE", 0)
     async with backend() as server, stage(server.address) as running:
-        sock = listening(*[errno.EMFILE] * 2)
-        running.listener.accept_at(inherited([sock]))
-        with socket.create_connection(sock.getsockname()):
-            await sock.failed.wait()
+        with capture_logs() as logs, somebody_waits(running), no_descriptor_left():
+            await turns(TURNS)
             running.listener.stop_accepting()
-            for _ in range(2):
-                await asyncio.sleep(0)
-        assert len(sock.errors) == 1
+            told = len(logs)
+            await turns(TURNS)
+        assert told == len(logs)
+        assert logs[0]["reason"] == REASON
+
+
+class Gone(socket.socket):
+    """A listening socket whose first client is gone before it is accepted."""
+
+    def accept(self) -> tuple[socket.socket, object]:
+        raise ConnectionAbortedError(errno.ECONNABORTED, os.strerror(errno.ECONNABORTED))
+
+
+def test_a_client_that_is_gone_before_it_is_accepted_is_no_error() -> None:
+    with Gone() as sock:
+        assert accept(sock) == -1

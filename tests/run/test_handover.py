@@ -1,8 +1,6 @@
 """The way of a connection to a worker: each arrives once, whatever the worker does."""
 
 import asyncio
-import os
-import resource
 import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -12,6 +10,7 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 
 from proxy.run.handover import Handover, Passed, Taker
+from tests.descriptors import no_descriptor_left
 
 
 @dataclass
@@ -105,16 +104,9 @@ async def test_a_worker_without_a_descriptor_gives_the_connection_back(
     ends: Ends, clients: list[socket.socket]
 ) -> None:
     ends.handover.give((0, connection(clients)))
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    free = os.dup(0)
-    os.close(free)
-    with capture_logs() as logs:
-        try:
-            taker = ends.take()
-            resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
-            await ends.until(1)
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    taker = ends.take()
+    with capture_logs() as logs, no_descriptor_left():
+        await ends.until(1)
     assert [number for number, _ in ends.given_back] == [0]
     assert ends.taken == []
     assert (ends.handover.open, taker.taken) == (0, 0)
