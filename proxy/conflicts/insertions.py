@@ -176,9 +176,9 @@ class Insertions:
     def _make_room(self, attempt: Attempt) -> None:
         """See to it that where most inserts fail, what is remembered is not those."""
         if attempt.parameters:
-            _drop_newest(self._executed, self._executed_at, (bare(attempt.text), attempt.parameters))
+            _drop(self._executed, self._executed_at, (bare(attempt.text), attempt.parameters))
         else:
-            _drop_newest(self._texts, self._texts_at, attempt.text)
+            _drop(self._texts, self._texts_at, attempt.text)
 
     def came_in(self, attempt: Attempt) -> None:
         """Remember an INSERT again that had failed: a second statement has done what it was to do."""
@@ -245,15 +245,14 @@ def _holds(data: bytes, parts: Sequence[bytes]) -> bool:
     return True
 
 
-def _drop_newest(remembered: deque[_Remembered], at: deque[int], failed: _Remembered) -> None:
-    """Drop the newest one if it is what has failed."""
-    if not remembered:
-        return
-    newest = remembered.pop()
-    if newest == failed:
-        at.pop()
-    else:
-        remembered.append(newest)
+def _drop(remembered: deque[_Remembered], at: deque[int], failed: _Remembered) -> None:
+    """Drop what has failed, if it is one of the newest: so many sessions may have sent theirs meanwhile."""
+    last = len(remembered) - 1
+    for index in range(last, max(last - NEWEST, -1), -1):
+        if remembered[index] == failed:
+            del remembered[index]
+            del at[index]
+            return
 
 
 def _packed(session: int, at: float) -> int:

@@ -140,6 +140,21 @@ def test_what_failed_makes_room_at_once(values: bytes) -> None:
     assert [each.text for each in memory.recent(needle_of("a@x"), 0.0)] == [TEXT]
 
 
+@pytest.mark.parametrize("values", [b"", b"\0\x01x"])
+def test_what_failed_makes_room_also_where_others_have_sent_theirs_meanwhile(values: bytes) -> None:
+    memory = Insertions()
+    one = memory.opened()
+    memory.sent(one, TEXT, 1.0, values)
+    sent = [b"INSERT %d" % number for number in range(2 * RECENT)]
+    for number, text in enumerate(sent):
+        memory.sent(one, text, 2.0, values)
+        if number >= NEWEST:
+            earlier = sent[number - NEWEST + 1]
+            memory.failed(attempt(one, 2.0, earlier, values))
+    left = [each.text for each in memory.recent(needle_of("INSERT"), 0.0)]
+    assert left == [*reversed(sent[1 - NEWEST :]), sent[0], TEXT]
+
+
 def test_a_sessions_end_is_known() -> None:
     memory = Insertions()
     one, other = memory.opened(), memory.opened()

@@ -52,27 +52,27 @@ def meet(talk: Talk, text: str = INSERT, in_force: RuleSet = IGNORE) -> None:
 
 
 @contextmanager
-def behind_two(in_force: RuleSet = IGNORE) -> Iterator[tuple[Talk, Made]]:
-    """Give a session that has met two conflicts in a row."""
+def behind_three(in_force: RuleSet = IGNORE) -> Iterator[tuple[Talk, Made]]:
+    """Give a session that has met three conflicts in a row."""
     with pytest.MonkeyPatch.context() as patch, logged_in(Delivery(), in_force) as talk:
         made = Made(patch)
-        for _ in range(2):
+        for _ in range(3):
             meet(talk, in_force=in_force)
-        assert made.asked == [f"{INSERT} anew"] * 2
+        assert made.asked == [f"{INSERT} anew"] * 3
         made.asked.clear()
         yield talk, made
 
 
-def test_the_third_conflict_in_a_row_finds_the_rules_statement_made() -> None:
-    with behind_two() as (talk, made):
+def test_the_fourth_conflict_in_a_row_finds_the_rules_statement_made() -> None:
+    with behind_three() as (talk, made):
         meet(talk, OTHER)
         assert made.asked == [f"[{OTHER}]", OTHER]
-        assert talk.outcomes == [("kept", 1)] * 3
-        assert talk.rewrites == {"ok": 3}
+        assert talk.outcomes == [("kept", 1)] * 4
+        assert talk.rewrites == {"ok": 4}
 
 
 def test_a_reply_may_come_sooner_than_what_was_to_be_done_meanwhile() -> None:
-    with behind_two() as (talk, made):
+    with behind_three() as (talk, made):
         talk.client >> query(OTHER)
         talk.backend << query(OTHER)
         talk.backend >> duplicate("b@x", KEY)
@@ -86,27 +86,27 @@ def test_a_reply_may_come_sooner_than_what_was_to_be_done_meanwhile() -> None:
 
 
 def test_an_insert_that_meets_none_goes_as_it_would() -> None:
-    with behind_two() as (talk, made):
+    with behind_three() as (talk, made):
         talk.client >> query(OTHER)
         talk.backend << query(OTHER)
         talk.wires.run_waiting()
         talk.backend >> ok(1)
         talk.client << ok(1)
         assert made.asked == [f"[{OTHER}]"]
-        assert talk.rewrites == {"ok": 2}
+        assert talk.rewrites == {"ok": 3}
         meet(talk)
-        assert made.asked[1:] == [f"{INSERT} anew"], "it was not the third in a row"
+        assert made.asked[1:] == [f"{INSERT} anew"], "it was not the fourth in a row"
 
 
 def test_an_insert_that_is_sent_again_is_read_again() -> None:
-    with behind_two() as (talk, made):
+    with behind_three() as (talk, made):
         for _ in range(2):
             meet(talk, OTHER)
         assert made.asked == [f"[{OTHER}]", OTHER] * 2
 
 
 def test_a_rules_reasons_are_counted_for_conflicts_only() -> None:
-    with behind_two() as (talk, made):
+    with behind_three() as (talk, made):
         text = "INSERT INTO users (email, name) VALUES ('a@x', 'A') ON DUPLICATE KEY UPDATE name = 'B'"
         talk.client >> query(text)
         talk.backend << query(text)
@@ -119,7 +119,7 @@ def test_a_rules_reasons_are_counted_for_conflicts_only() -> None:
 
 
 def test_another_error_is_the_clients() -> None:
-    with behind_two() as (talk, _):
+    with behind_three() as (talk, _):
         talk.client >> query(OTHER)
         talk.backend << query(OTHER)
         talk.wires.run_waiting()
@@ -130,7 +130,7 @@ def test_another_error_is_the_clients() -> None:
 
 
 def test_a_session_that_has_ended_foresees_nothing() -> None:
-    with behind_two() as (talk, made):
+    with behind_three() as (talk, made):
         talk.client >> query(OTHER)
         talk.backend << query(OTHER)
         talk.session.client_lost()
@@ -141,13 +141,13 @@ def test_a_session_that_has_ended_foresees_nothing() -> None:
 def test_conflicts_that_no_rule_answers_are_not_foreseen() -> None:
     with pytest.MonkeyPatch.context() as patch, logged_in(Delivery(), rule("ignore", "dry_run: true")) as talk:
         made = Made(patch)
-        for _ in range(3):
+        for _ in range(4):
             talk.client >> query(INSERT)
             talk.backend << query(INSERT)
             talk.wires.run_waiting()
             talk.backend >> duplicate("a@x", KEY)
             talk.client << duplicate("a@x", KEY)
-        assert made.asked == [f"{INSERT} anew"] * 3
+        assert made.asked == [f"{INSERT} anew"] * 4
 
 
 @pytest.mark.parametrize(("found", "asked"), [(USERS, [f"[{OTHER}]", OTHER]), (None, [f"[{OTHER}]", f"{OTHER} anew"])])
@@ -155,7 +155,7 @@ def test_a_definition_is_not_looked_up_before_there_is_a_conflict(found: Table |
     tables = Tables(USERS)
     with pytest.MonkeyPatch.context() as patch, logged_in(Delivery(), BY_KEY, tables=tables) as talk:
         made = Made(patch)
-        for _ in range(2):
+        for _ in range(3):
             meet_by_key(talk)
             resolve(talk)
         made.asked.clear()

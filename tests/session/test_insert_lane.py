@@ -173,8 +173,8 @@ def after_conflicts(number: int) -> Lane:
     return lane
 
 
-@pytest.mark.parametrize(("conflicts", "foreseen"), [(0, False), (1, False), (2, True), (3, True)])
-def test_a_conflict_is_foreseen_behind_two_in_a_row(conflicts: int, foreseen: bool) -> None:
+@pytest.mark.parametrize(("conflicts", "foreseen"), [(0, False), (2, False), (3, True), (4, True)])
+def test_a_conflict_is_foreseen_behind_three_in_a_row(conflicts: int, foreseen: bool) -> None:
     lane = after_conflicts(conflicts)
     assert lane.goes(WATCHED % 7)
     assert lane.foreseen == ([frame(b"\3" + WATCHED % 7, 0)] if foreseen else [])
@@ -183,7 +183,7 @@ def test_a_conflict_is_foreseen_behind_two_in_a_row(conflicts: int, foreseen: bo
 
 
 def test_conflicts_are_in_a_row_whatever_goes_between_them_that_no_rules_are_for() -> None:
-    lane = after_conflicts(2)
+    lane = after_conflicts(3)
     assert lane.goes(b"INSERT INTO plain VALUES (1)")
     assert lane.foreseen == []
     assert lane.goes(WATCHED % 7)
@@ -192,7 +192,7 @@ def test_conflicts_are_in_a_row_whatever_goes_between_them_that_no_rules_are_for
 
 def test_what_would_be_kept_for_long_is_short() -> None:
     for size, foreseen in ((1024, 1), (1025, 0)):
-        lane = after_conflicts(2)
+        lane = after_conflicts(3)
         text = WATCHED % 7
         assert lane.goes(text + b" " * (size - COMMAND_AT - len(text)))
         assert len(lane.foreseen) == foreseen
