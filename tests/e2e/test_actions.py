@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from pymysql.constants.CLIENT import FOUND_ROWS
 
+from proxy.session.resolution import Resolver
+from proxy.session.statement import Statement
 from tests.e2e.running import Proxy, rules_from, transport
 from tests.e2e.users import ALICE, USERS, Answer, offer, rows, rule, run
 
@@ -132,6 +134,34 @@ def test_one_row(proxy: Proxy, users: str, tmp_path: Path, name: str, when: str)
         assert rows(connection) == case.table
         assert conflicts(proxy, users) == case.outcome
         assert rewrites(proxy, effective(case, when)) == case.rewrite
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=("plain", "tls"))
+@pytest.mark.parametrize("name", ["ignore, id", "update", "idempotent, the same", "idempotent, another", "replace"])
+def test_one_conflict_after_the_other(
+    proxy: Proxy, users: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, tls: bool
+) -> None:
+    """What a session foresees changes nothing of what becomes of it."""
+    foresee, foreseen = Resolver.foresee, []
+
+    def counting(resolver: Resolver, statement: Statement) -> None:
+        foreseen.append(statement.text)
+        foresee(resolver, statement)
+
+    def course(connections: int) -> tuple[object, ...]:
+        start_again(proxy, users)
+        use(proxy, users, case.rule, "conflict", tmp_path)
+        clients = [proxy.connect(database=users, **transport(tls)) for _ in range(connections)]
+        answers = [offer(clients[number % connections], text) for number, text in enumerate(texts)]
+        return answers, rows(clients[0]), conflicts(proxy, users), rewrites(proxy, "conflict")
+
+    monkeypatch.setattr(Resolver, "foresee", counting)
+    case = CASES[name]
+    texts = [*[case.insert] * 5, NEW_ROW, *[case.insert] * 4, NEW_ROW, ALICE, OTHER_NAME]
+    apart = course(len(texts))
+    assert foreseen == []
+    assert course(1) == apart
+    assert len(foreseen) >= 3
 
 
 @pytest.mark.parametrize("when", WHENS)
