@@ -83,7 +83,8 @@ _MEBIBYTE = 1 << 20
 def test_no_text_takes_long(text: bytes) -> None:
     begin = time.process_time()
     recognise(text, KNOWN)
-    assert time.process_time() - begin < 5  # a linear reading takes less than 0.5 s, any other one minutes
+    # a linear reading takes a second at most, and five where it is traced on a slow machine, any other one minutes
+    assert time.process_time() - begin < 20
 
 
 @pytest.mark.parametrize(
