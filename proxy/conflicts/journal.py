@@ -1,7 +1,7 @@
 """The last conflicts one by one, and what they come to for each key.
 
-Conflicts are put down as they come, and entered several at a time, or when somebody looks: what is done in a row costs
-half of what it costs each time anew.
+Conflicts are put down as they come, and entered several at a time, or when somebody looks: what is done in a row finds
+itself in the caches.
 
 No value in conflict is entered as it is unless the configuration says so: an entry is a keyed hash, a statement its
 sample without values. Everything is bounded: conflicts and keys by number, the rest by sketches.
