@@ -53,8 +53,9 @@ wheel: install
 	KEYCLASH_COMPILE=1 $(PIP) wheel --no-deps --no-build-isolation --wheel-dir build/dist .
 
 # What no test has reached is told by the tests of the parts alone: whole proxies take twice as long when they are traced.
+# Hundreds of them are started, each of which would compile its modules anew where bytecode is not kept.
 PARTS = $(addprefix tests/,admin advice cli conflicts lookup net rules run session sql wire test_config.py)
-PYTEST = $(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 test: check
 	$(BIN)/python -m tests.servers fetch
 	$(BIN)/python -m tests.clients

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from proxy.config import FORBID, ConfigError, Document, Flag, Loc, Problem, in_yaml, read_yaml, validate
-from proxy.rules.expression import Expression, ExpressionError, parse
+from proxy.rules.expression import Expression
 from proxy.rules.match import RuleSet
 from proxy.rules.rule import Action, AffectedRows, Assignment, Returning, Rule, TablePattern, When
 
@@ -89,6 +89,8 @@ def _columns(value: object) -> object:
 def _expression(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise _expected(f"{in_yaml(value)} is no expression (expected SQL such as new.name or old.hits + 1)")
+    from proxy.rules.expression_parser import ExpressionError, parse  # slow to load, and most files do not need it
+
     try:
         return parse(str(value))
     except ExpressionError as error:

@@ -19,10 +19,14 @@ MODULES = (
 )
 
 
-def compile_into(folder: Path) -> None:
-    """Put the package into a folder, with its compiled modules beside their sources; it is found first from there."""
+def compile_into(folder: Path, flags: str | None = None) -> None:
+    """Put the package into a folder, with its compiled modules beside their sources; it is found first from there.
+
+    flags: for the C compiler, in place of those that Python itself was compiled with.
+    """
     paths = "--build-lib", str(folder), "--build-temp", str(folder / "objects")
-    run_python(ROOT, "setup.py", "--quiet", "build_ext", *paths)
+    environment = {} if flags is None else {"CFLAGS": flags}
+    run_python(ROOT, "setup.py", "--quiet", "build_ext", *paths, **environment)
     shutil.copytree(ROOT / "proxy", folder / "proxy", ignore=what_is_built, dirs_exist_ok=True)
     imports = "; ".join(f"import {name} as module; print(module.__file__)" for name in MODULES)
     for path in map(Path, run_python(folder, "-c", imports).split()):
@@ -35,13 +39,16 @@ def what_is_built(_folder: str, names: list[str]) -> set[str]:
     return {name for name in names if name.endswith(".so") or name == "__pycache__"}
 
 
-def run_python(folder: Path, *arguments: str) -> str:
-    """Run this Python in a folder; return what it prints. Raises RuntimeError with what it said if it fails."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COVERAGE_"))}
+def run_python(folder: Path, *arguments: str, **environment: str) -> str:
+    """Run this Python in a folder, with this besides in the environment; return what it prints.
+
+    Raises RuntimeError with what it said if it fails.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COVERAGE_"))}
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
-        env=environment | {"KEYCLASH_COMPILE": "1"},
+        env=inherited | {"KEYCLASH_COMPILE": "1"} | environment,
         capture_output=True,
         text=True,
     )

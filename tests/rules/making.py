@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from proxy.rules.expression import parse
+from proxy.rules.expression_parser import parse
 from proxy.rules.plan import Plan, plan
 from proxy.rules.rule import Action, Assignment, Rule, TablePattern
 from proxy.sql.dialect import Dialect

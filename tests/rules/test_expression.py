@@ -2,7 +2,8 @@
 
 import pytest
 
-from proxy.rules.expression import Expression, ExpressionError, New, Old, parse
+from proxy.rules.expression import Expression, New, Old
+from proxy.rules.expression_parser import ExpressionError, parse
 
 
 def test_the_text_is_cut_at_its_columns_and_else_kept() -> None:

@@ -1,12 +1,14 @@
 """config/rules.yaml into rules; what is wrong with a file is in test_broken.py."""
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from proxy.config import ConfigError
-from proxy.rules.expression import parse
+from proxy.rules.expression_parser import parse
 from proxy.rules.model import Action, AffectedRows, Assignment, Rule, RuleSet, TablePattern, When, load_rules
 
 SAMPLE = Path(__file__).parent.parent.parent / "config" / "rules.yaml"
@@ -150,3 +152,16 @@ def test_what_cannot_be_compared(tmp_path: Path, text: str, problem: str) -> Non
     with pytest.raises(ConfigError) as raised:
         load(tmp_path, f"rules:\n  - {{name: r, table: t, {text}}}\n")
     assert problem in str(raised.value)
+
+
+def test_what_reads_expressions_is_loaded_for_a_file_that_has_one_and_in_no_worker(tmp_path: Path) -> None:
+    program = (
+        "import sys; import proxy.cli, proxy.run.child\n"
+        "from pathlib import Path; from proxy.rules.model import load_rules\n"
+        "for name in ('none', 'one'): load_rules(Path(name)); print('sqlglot' in sys.modules)"
+    )
+    rule = "rules: [{name: r, table: t, key: k, columns: [a], action: "
+    (tmp_path / "none").write_text(rule + "ignore}]\n")
+    (tmp_path / "one").write_text(rule + "update, set: {n: old.n + 1}}]\n")
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("False\nTrue\n", "")

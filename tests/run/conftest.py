@@ -1,4 +1,4 @@
-"""What the tests of whole processes share."""
+"""What the tests of what runs the proxy share."""
 
 from collections.abc import AsyncIterator
 

@@ -15,7 +15,7 @@ from tests.soak.ledger import LOST, Book, Client, audit
 from tests.soak.proxies import proxies
 from tests.soak.run import Plan, soak
 
-SHORT = Plan(60.0, 60, warm=15.0, kill_every=10.0, growth=1.35, drain=4.0)
+SHORT = Plan(30.0, 60, warm=8.0, kill_every=5.0, growth=1.35, drain=4.0)
 
 
 @pytest.mark.own_server

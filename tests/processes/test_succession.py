@@ -16,8 +16,8 @@ from typing import Any
 import pymysql
 import pytest
 
+from tests.processes.test_process import Keyclash, outcome, start
 from tests.run.doubles import LOCALHOST, Backend
-from tests.run.test_process import Keyclash, outcome, start
 
 
 @pytest.fixture
