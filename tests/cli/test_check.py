@@ -1,5 +1,7 @@
 """`keyclash check`."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,21 @@ def test_version() -> None:
 
 def test_an_unknown_option_is_wrong_usage() -> None:
     assert run("check", "--konfig", "x").exit_code == 2
+
+
+def test_a_command_that_is_none() -> None:
+    result = run("chek")
+    assert "Did you mean 'check'?" in result.stderr
+    assert result.exit_code == 2
+
+
+def test_no_more_is_loaded_than_the_command_needs() -> None:
+    program = (
+        "import sys; from proxy.cli import app; app(['check'], standalone_mode=False)\n"
+        "print({'asyncio', 'aiohttp', 'cryptography', 'rich'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=CONFIG.parent, capture_output=True, text=True)
+    assert (done.stdout.splitlines()[-1], done.stderr) == ("set()", "")
 
 
 def test_help_teaches_with_examples() -> None:

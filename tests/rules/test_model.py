@@ -156,7 +156,7 @@ def test_what_cannot_be_compared(tmp_path: Path, text: str, problem: str) -> Non
 
 def test_what_reads_expressions_is_loaded_for_a_file_that_has_one_and_in_no_worker(tmp_path: Path) -> None:
     program = (
-        "import sys; import proxy.cli, proxy.run.child\n"
+        "import sys; import proxy.cli.serve, proxy.run.child\n"
         "from pathlib import Path; from proxy.rules.model import load_rules\n"
         "for name in ('none', 'one'): load_rules(Path(name)); print('sqlglot' in sys.modules)"
     )
