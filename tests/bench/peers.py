@@ -16,6 +16,7 @@ from proxy.config import Address
 from tests.bench import programs
 from tests.bench.processes import listener
 from tests.bench.rules import rules
+from tests.bench.tables import LOOKUP_PASSWORD, LOOKUP_USER
 from tests.servers.certificates import Certificates
 from tests.servers.recipes import run_environment
 
@@ -206,6 +207,7 @@ client_ssl_key={place.certificates.key}
 
 def _keyclash(place: Place, *, count: int, options: tuple[str, ...] = ()) -> list[str]:
     (place.folder / "rules.yaml").write_text(rules(count))
+    (place.folder / "password").write_text(LOOKUP_PASSWORD)
     (place.folder / "proxy.yaml").write_text(f"""\
 listen: {place.listen}
 backend: {place.server}
@@ -213,6 +215,7 @@ admin: 127.0.0.1:{free_port()}
 rules: rules.yaml
 client_tls: {{cert: {place.certificates.certificate}, key: {place.certificates.key}}}
 backend_tls: {{mode: AS_CLIENT}}
+lookup: {{user: {LOOKUP_USER}, password_file: password}}
 """)
     return [*programs.keyclash(), "serve", "--config", str(place.folder / "proxy.yaml"), *options]
 
@@ -221,7 +224,7 @@ ROUTER_RECIPE: Final = Recipe(
     "router", Kind.AWARE, partial(_router, tls="client_ssl_mode=PREFERRED\nserver_ssl_mode=AS_CLIENT"), tls=True
 )
 KEYCLASH: Final = Recipe("keyclash", Kind.OWN, partial(_keyclash, count=1000), tls=True)
-"""Keyclash as it is measured everywhere: with everything on, metrics and a thousand rules."""
+"""Keyclash as it is measured everywhere: with everything on, metrics, a thousand rules and the look-up of tables."""
 
 RECIPES: Final = (
     KEYCLASH,

@@ -29,6 +29,8 @@ BULK_COLUMNS: Final = "id BIGINT AUTO_INCREMENT PRIMARY KEY, k BIGINT, c VARCHAR
 
 UNIQUE_TABLES: Final = ("unruled", *(resolved.table for resolved in RESOLVED))
 """Tables with a unique key `ux_k` on `k`, filled with 1 to ROWS; no rule is for the first."""
+LOOKUP_USER: Final = "keyclash_lookup"
+LOOKUP_PASSWORD: Final = "only looks tables up"
 
 
 @contextmanager
@@ -44,6 +46,7 @@ def filled_server() -> Iterator[Server]:
         finally:
             with server.connect() as connection, connection.cursor() as cursor:
                 cursor.execute(f"DROP DATABASE {SCHEMA}")
+                cursor.execute(f"DROP USER {LOOKUP_USER}")
 
 
 def _fill(server: Server) -> None:
@@ -62,5 +65,8 @@ def _fill(server: Server) -> None:
             cursor.execute(f"INSERT INTO {table} (k, c, n) SELECT i, '{_TEXT}', 1 FROM numbers")
         cursor.execute(f"CREATE TABLE wide (c VARCHAR({WIDE_ROW}) NOT NULL) CHARACTER SET latin1")
         cursor.execute(f"INSERT INTO wide SELECT REPEAT('w', {WIDE_ROW}) FROM numbers LIMIT {WIDE_ROWS}")
+        cursor.execute(f"DROP USER IF EXISTS {LOOKUP_USER}")
+        cursor.execute(f"CREATE USER {LOOKUP_USER} IDENTIFIED BY '{LOOKUP_PASSWORD}'")
+        cursor.execute(f"GRANT REFERENCES, TRIGGER ON {SCHEMA}.* TO {LOOKUP_USER}")
         for table in ("bulk", "bulk_ruled"):
             cursor.execute(f"CREATE TABLE {table} ({BULK_COLUMNS}) CHARACTER SET latin1")

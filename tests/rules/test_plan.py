@@ -93,6 +93,36 @@ def test_idempotent_compares_every_column_of_the_insert() -> None:
     assert planned("INSERT INTO t (a) VALUES (1)", rule("idempotent")).guarded
 
 
+def test_idempotent_compares_no_more_than_the_definition_asks_for() -> None:
+    """What the key's comparison has told is left out, and so is NULL where there is none."""
+    own, text = rule("idempotent", key="k"), "INSERT INTO t (n, c, d, m) VALUES (1, 'x', 'y', 2)"
+    columns = [_column("n", "int"), _column("c", "char"), _column("d", "char", nullable=True), _column("m", "int")]
+    parts = (KeyPart("n"), KeyPart("c"))
+    bytes_of_d = "COALESCE(CAST(t.`d` AS BINARY) = CAST(new.`d` AS BINARY),t.`d` IS NULL AND new.`d` IS NULL)"
+    compared = "CAST(t.`c` AS BINARY) = CAST(new.`c` AS BINARY) AND " + bytes_of_d + " AND t.`m` <=> new.`m`"
+    for keys, told in (
+        ((UniqueKey("k", parts),), "t.`n` = new.`n` AND t.`c` = new.`c` AND "),
+        ((UniqueKey("k", (KeyPart("n", 3),)),), "LEFT(t.`n`,3) = LEFT(new.`n`,3) AND t.`n` <=> new.`n` AND "),
+    ):
+        table = Table("shop", "t", tuple(columns), keys, "InnoDB", True, frozenset(), False)
+        made = plan(insert(text), own, MYSQL, table)
+        assert isinstance(made, Plan)
+        assert f"IF(IF({told}{compared},1,{RAISE})".encode() in made.statement
+
+
+def test_keys_that_are_alternatives_tell_nothing_of_their_columns() -> None:
+    own, text = rule("idempotent", keys=("k", "l")), "INSERT INTO t (n, m) VALUES (1, 2)"
+    keys = (UniqueKey("k", (KeyPart("n"),)), UniqueKey("l", (KeyPart("m"),)))
+    table = Table("shop", "t", (_column("n", "int"), _column("m", "int")), keys, "InnoDB", True, frozenset(), False)
+    made = plan(insert(text), own, MYSQL, table)
+    assert isinstance(made, Plan)
+    assert b"((t.`n` = new.`n`) OR (t.`m` = new.`m`)) AND t.`n` <=> new.`n` AND t.`m` <=> new.`m`" in made.statement
+
+
+def _column(name: str, kind: str, *, nullable: bool = False) -> Column:
+    return Column(name, kind, None, None, nullable, False, False, False)
+
+
 def test_the_alias_knows_only_the_columns_of_the_insert() -> None:
     own = rule("update", {"b": "new.b", "C": "new.C"}, key="k", columns=["A"])
     text = clause("INSERT INTO t (a, c) VALUES (1, 2)", own)
