@@ -131,8 +131,11 @@ def _calls(run: Callable[[], None]) -> int:
     return count - 1  # the call that ends the counting
 
 
-def kept(make: Callable[[], object], count: int = 50) -> int:
-    """Return how many bytes each of the things keeps that a function makes, on the mean of so many."""
+def kept(make: Callable[[], object], count: int = 400) -> int:
+    """Return how many bytes each of the things keeps that a function makes, on the mean of so many.
+
+    Of fewer, what grows by leaps - a dict of all sessions - would weigh more or less by what was there before.
+    """
     things = [make()]
     tracemalloc.start()
     try:

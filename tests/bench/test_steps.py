@@ -23,7 +23,7 @@ from tests.wire.packets import DEFINITION, eof, packets
 ALLOWANCE = 1.0 if sys.version_info[:2] == (3, 11) else 1.3
 LOGIN = Cost(3160, 205)
 KEPT_UNUSED = 3600
-KEPT_USED = 6750
+KEPT_USED = 6900
 TEXT = "0123456789" * 6
 ROW = result((TEXT.encode(),))
 PREPARED = packets(b"\0\1\0\0\0\1\0\1\0\0\0\0", DEFINITION, eof(), DEFINITION, eof())
