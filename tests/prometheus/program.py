@@ -42,6 +42,11 @@ class Prometheus:
             time.sleep(0.1)
         return found
 
+    def exemplars(self, expression: str) -> list[dict[str, Any]]:
+        """Return the series of an expression that have had exemplars in the last minutes, each with its own."""
+        now = time.time()
+        return list(self._get("/api/v1/query_exemplars", query=expression, start=str(now - 300), end=str(now)))
+
     def rules(self) -> list[dict[str, Any]]:
         """Return every rule with its health."""
         return [rule for group in self._get("/api/v1/rules")["groups"] for rule in group["rules"]]
@@ -76,6 +81,7 @@ def prometheus(folder: Path, target: str) -> Iterator[Prometheus]:
         f"--config.file={folder}/prometheus.yml",
         f"--storage.tsdb.path={folder}/data",
         "--web.listen-address=127.0.0.1:0",
+        "--enable-feature=exemplar-storage",
         "--log.format=json",
     ]
     log = folder / "log"

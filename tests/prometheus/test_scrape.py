@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.running import Proxy
 from tests.prometheus.program import CONFIG, Prometheus, prometheus, promtool
-from tests.prometheus.traffic import busy_proxy
+from tests.prometheus.traffic import SPAN, TABLES, TRACE, busy_proxy
 from tests.servers.launch import Server
 
 DASHBOARD: dict[str, Any] = json.loads((CONFIG / "grafana/dashboards/keyclash.json").read_text())
@@ -61,6 +61,14 @@ def test_the_rates_are_those_of_the_traffic(scraper: Prometheus) -> None:
     by_key = next(panel for panel in PANELS if panel["title"] == "Conflicts by key")
     found = scraper.wait_for(f"{_filled(by_key['targets'][0]['expr'])} > 0")
     assert {series["metric"]["table"] for series in found} == {"bare", "kept", "counted", "forbidden"}
+
+
+def test_conflicts_lead_to_their_traces(scraper: Prometheus) -> None:
+    scraper.wait_for(f"count(sum by (table) (keyclash_conflicts_total)) == {len(TABLES)}")
+    found = scraper.exemplars("keyclash_conflicts_total")
+    assert {each["seriesLabels"]["table"] for each in found} == set(TABLES)
+    for each in found:
+        assert [exemplar["labels"] for exemplar in each["exemplars"]][:1] == [{"trace_id": TRACE, "span_id": SPAN}]
 
 
 def test_the_variables_and_annotations_of_the_dashboard_are_right(scraper: Prometheus) -> None:

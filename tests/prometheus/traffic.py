@@ -19,6 +19,8 @@ rules:
   - {name: trips, table: forbidden, action: ignore, key: ux, columns: [b]}
 """
 TABLES = ("bare", "kept", "counted", "forbidden")
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+"""What the comment says that is behind each INSERT, as sqlcommenter writes it."""
 
 
 @contextmanager
@@ -43,6 +45,8 @@ def _work(server: Server, database: str, enough: threading.Event) -> None:
         with server.connect(database=database) as connection, connection.cursor() as cursor:
             for table in TABLES:
                 with suppress(pymysql.MySQLError):
-                    cursor.execute(f"INSERT INTO {table} (a, n) VALUES (1, 1)")
+                    cursor.execute(
+                        f"INSERT INTO {table} (a, n) VALUES (1, 1) /*traceparent='00-{TRACE}-{SPAN}-01'*/"
+                    )
             # The rule for it does not rewrite what has its own clause.
             cursor.execute("INSERT IGNORE INTO kept (a, n) VALUES (1, 1)")
