@@ -101,7 +101,8 @@ class _Repeats:
 class _Case(NamedTuple):
     """One conflict with all that is looked up for it once.
 
-    same: the last INSERT of the same bytes. before: when the same entry was in conflict first.
+    same: the last INSERT of the same bytes. entry_key: stands for the entry; 0: none is known. before: when the same
+    entry was in conflict first.
     """
 
     met: Met
@@ -111,6 +112,7 @@ class _Case(NamedTuple):
     facts: KeyFacts | None
     now: float
     same: Sent | None
+    entry_key: int
     before: float | None
 
 
@@ -127,6 +129,7 @@ class Judge:
         "_facts",
         "_insertions",
         "_old_entries",
+        "_raced",
         "_repeats",
         "_sees_all",
         "_since",
@@ -143,6 +146,7 @@ class Judge:
         self._since = clock()
         self._entries: dict[int, float] = {}
         self._old_entries: dict[int, float] = {}
+        self._raced: dict[int, float] = {}
         self._statements: dict[int, int] = {}
         self._repeats: dict[tuple[str | None, str | None, str], _Repeats] = {}
 
@@ -159,11 +163,15 @@ class Judge:
             offered = _read_attempt(attempt, facts)
             columns = columns or find_columns(offered, entry)
         now = self._clock()
-        before = self._met_before(met, now)
-        case = _Case(met, attempt, offered, columns, facts, now, self._insertions.failed(attempt), before)
+        entry_key = 0 if entry is None else hash((met.schema, met.table, met.key, entry))
+        before = self._met_before(entry_key, now)
+        same = self._insertions.failed(attempt)
+        case = _Case(met, attempt, offered, columns, facts, now, same, entry_key, before)
         cause = self._of_statement(case) or self._of_same(case)
         if cause is None:
             cause = self._of_others(case) if alone else Cause.UNKNOWN
+        if cause is Cause.RACE and entry_key:
+            self._note_race(case)
         return Verdict(cause, columns, readable)
 
     # ----------------------------------------------------------------------------------------------------------------
@@ -182,14 +190,12 @@ class Judge:
         if earlier is None:
             return None
         times, repeats = self._count(case)
+        if self._is_race_of_same(case, earlier):
+            # of two that race for a row that had been there, neither is the other's cause
+            return Cause.EXISTING if _was_in_conflict(case) else Cause.RACE
         if repeats.usual:
             return Cause.EXISTING
-        if times > RETRIES:
-            return Cause.UNKNOWN
-        if not self._is_race_of_same(case, earlier):
-            return Cause.RETRY
-        # of two that race for a row that had been there, neither is the other's cause
-        return Cause.EXISTING if _was_in_conflict(case) else Cause.RACE
+        return Cause.RETRY if times <= RETRIES else Cause.UNKNOWN
 
     def _is_race_of_same(self, case: _Case, earlier: Sent) -> bool:
         attempt = case.attempt
@@ -225,7 +231,7 @@ class Judge:
             if other.session != attempt.session and abs(attempt.started - other.at) < reach:
                 return Cause.RACE
             seen = True
-        if _has_looked(case):
+        if self._has_raced(case, reach) or _has_looked(case):
             return Cause.RACE
         return Cause.EXISTING if seen and attempt.whole else Cause.UNKNOWN
 
@@ -259,16 +265,26 @@ class Judge:
     # ----------------------------------------------------------------------------------------------------------------
     # Entries that were in conflict
 
-    def _met_before(self, met: Met, now: float) -> float | None:
+    def _met_before(self, key: int, now: float) -> float | None:
         """Tell when the same entry was in conflict first, as far as is remembered; from now on this one is."""
-        if met.entry is None:
+        if not key:
             return None
-        key = hash((met.schema, met.table, met.key, met.entry))
         before = self._entries.get(key) or self._old_entries.get(key)
         self._entries[key] = before or now
         if len(self._entries) >= ENTRIES:
             self._old_entries, self._entries = self._entries, {}
         return before
+
+    def _note_race(self, case: _Case) -> None:
+        """Remember that there was a race for an entry: of many that have lost it, some find nobody else any more."""
+        if len(self._raced) >= ENTRIES:
+            self._raced.clear()
+        self._raced[case.entry_key] = case.now
+
+    def _has_raced(self, case: _Case, reach: float) -> bool:
+        """Tell whether another one has lost a race for the entry at about the same time; reach: seconds."""
+        at = self._raced.get(case.entry_key)
+        return at is not None and abs(case.attempt.started - at) < reach
 
 
 def _reach_of_race(case: _Case) -> float:

@@ -14,12 +14,14 @@ from typer.testing import CliRunner
 from proxy.cli import app
 from proxy.conflicts.conflict import Cause
 from proxy.rules.model import load_rules
-from tests.causes.scenes import SCENES, TABLE, Names, Play, Scene, Stage
+from tests.causes.scenes import BY_EMAIL, SCENES, TABLE, Names, Play, Scene, Stage
 from tests.e2e.running import Proxy
+from tests.matrix.model import Failure
 
 FULL = "CAUSES" in os.environ
 REPETITIONS = int(os.environ.get("CAUSES", "3"))
 RIGHT = 0.95
+HERD = 12
 
 CASES = [
     pytest.param(server, scene, prepared, id=f"{server}, {'prepared' if prepared else 'text'}, {scene.name}")
@@ -39,6 +41,10 @@ def stage(proxy: Proxy, schema: str, prepared: bool, files: Path) -> Iterator[St
         yield Stage(proxy, schema, prepared, direct, files)
 
 
+SEEDS = {scene.name: 4 * number + 1 for number, scene in enumerate(SCENES)}
+"""The first of four seeds: what was inserted in another scene, through the same proxy, would be a retry."""
+
+
 def plays(seed: int, number: int) -> list[Play]:
     return [Play(each, seed) for each in range(seed * number, (seed + 1) * number)]
 
@@ -46,10 +52,8 @@ def plays(seed: int, number: int) -> list[Play]:
 @pytest.mark.parametrize(("server", "scene", "prepared"), CASES, indirect=["server"])
 def test_causes_are_named_rightly(proxy: Proxy, database: str, scene: Scene, prepared: bool, tmp_path: Path) -> None:
     with stage(proxy, database, prepared, tmp_path) as own:
-        scene.play(own, plays(1, REPETITIONS))
-    found: Counter[str] = Counter()
-    for (cause, *_), count in proxy.counted("keyclash_conflict_causes_total", schema=database).items():
-        found[cause] += count
+        scene.play(own, plays(SEEDS[scene.name], REPETITIONS))
+    found = causes(proxy, database)
     print(f"{scene.name}: {dict(found)}")
     assert sum(found.values()) == REPETITIONS
     assert set(found) <= {scene.cause, Cause.UNKNOWN}
@@ -59,7 +63,7 @@ def test_causes_are_named_rightly(proxy: Proxy, database: str, scene: Scene, pre
 @pytest.mark.parametrize(("server", "scene", "prepared"), CASES if FULL else CASES[::3], indirect=["server"])
 def test_what_is_suggested_helps(proxy: Proxy, database: str, scene: Scene, prepared: bool, tmp_path: Path) -> None:
     with stage(proxy, database, prepared, tmp_path) as own:
-        scene.play(own, plays(1, 3))
+        scene.play(own, plays(SEEDS[scene.name] + 1, 3))
         suggestion = suggested(proxy, database)
         if scene.left is None:
             assert suggestion["rule"] is None
@@ -72,15 +76,36 @@ def test_what_is_suggested_helps(proxy: Proxy, database: str, scene: Scene, prep
         with own.direct.cursor() as cursor:
             cursor.execute("TRUNCATE people")
         ruled = Stage(proxy, database, prepared, own.direct, tmp_path, ruled=True)
-        scene.play(ruled, plays(2, 3))
+        scene.play(ruled, plays(SEEDS[scene.name] + 2, 3))
         expected: Names = {}
-        for play in plays(2, 3):
+        for play in plays(SEEDS[scene.name] + 2, 3):
             expected |= scene.left(play)
         there = ruled.people()
     assert there.keys() == expected.keys()
     assert all(there[entry] in expected[entry] for entry in there), there
     outcomes = proxy.counted("keyclash_conflicts_total", schema=database)
     print(suggestion["rule"], outcomes)
+
+
+@pytest.mark.parametrize("server", ["mysql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("prepared", [False, True], ids=["text", "prepared"])
+def test_all_of_a_herd_race(proxy: Proxy, database: str, prepared: bool, tmp_path: Path) -> None:
+    with stage(proxy, database, prepared, tmp_path) as own:
+        herd = [own.client(number) for number in range(HERD)]
+        for play in plays(4 * len(SCENES) + 1 + prepared, 5):
+            for client in herd:
+                client.send(BY_EMAIL, play.email, "one of many")
+            replies = [client.read() for client in herd]
+            assert sum(isinstance(reply, Failure) for reply in replies) == HERD - 1
+    assert causes(proxy, database) == {Cause.RACE: 5 * (HERD - 1)}
+
+
+def causes(proxy: Proxy, schema: str) -> Counter[str]:
+    """Count the causes of the conflicts in a schema."""
+    found: Counter[str] = Counter()
+    for (cause, *_), count in proxy.counted("keyclash_conflict_causes_total", schema=schema).items():
+        found[cause] += count
+    return found
 
 
 def suggested(proxy: Proxy, schema: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import itertools
 import os
 import secrets
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +11,8 @@ import pytest
 
 from proxy.config import Lookup
 from tests.causes.scenes import SCENES
-from tests.causes.test_causes import plays, stage
-from tests.e2e.running import Proxy, in_front_of, proxied
+from tests.causes.test_causes import causes, plays, stage
+from tests.e2e.running import in_front_of, proxied
 from tests.servers.launch import Server
 
 REPETITIONS = int(os.environ.get("CAUSES", "2"))
@@ -46,11 +45,3 @@ def test_causes_are_named_rightly(server: Server, tmp_path: Path, prepared: bool
             if found != {scene.cause: REPETITIONS}:
                 wrong[scene.name] = dict(found)
     assert wrong == {}
-
-
-def causes(proxy: Proxy, schema: str) -> Counter[str]:
-    """Count the causes of the conflicts in a schema."""
-    found: Counter[str] = Counter()
-    for (cause, *_), count in proxy.counted("keyclash_conflict_causes_total", schema=schema).items():
-        found[cause] += count
-    return found

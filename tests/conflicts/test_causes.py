@@ -1,5 +1,6 @@
 """The causes, each from a conversation of inserts that was not held over any wire."""
 
+import random
 import struct
 
 import pytest
@@ -106,6 +107,27 @@ def test_the_same_bytes_at_the_same_time(scene: Scene) -> None:
     scene.send(scene.one, insert())
     scene.clock.now += 0.003
     assert scene.meet(scene.send(scene.other, insert())) is Cause.RACE
+
+
+@pytest.mark.parametrize("values", [b"", b"\0\x11alice@example.org"])
+@pytest.mark.parametrize("seed", range(8))
+def test_the_same_bytes_of_many_at_the_same_time(scene: Scene, seed: int, values: bytes) -> None:
+    """Whoever of them comes in, and in whatever order the others hear of it."""
+    chance = random.Random(seed)
+    attempts = []
+    for _ in range(16):
+        attempts.append(scene.send(scene.memory.opened(), insert(), values))
+        scene.clock.now += 0.001
+    attempts.remove(chance.choice(attempts))
+    chance.shuffle(attempts)
+    assert {scene.meet(attempt) for attempt in attempts} == {Cause.RACE}
+
+
+def test_many_that_meet_the_same_old_row_do_not_race(scene: Scene) -> None:
+    scene.meet(scene.send(scene.one, insert()))
+    scene.clock.now += 1
+    attempts = [scene.send(scene.memory.opened(), insert()) for _ in range(16)]
+    assert {scene.meet(attempt) for attempt in attempts} == {Cause.EXISTING}
 
 
 def test_the_same_entry_at_the_same_time(scene: Scene) -> None:

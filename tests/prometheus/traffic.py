@@ -45,8 +45,6 @@ def _work(server: Server, database: str, enough: threading.Event) -> None:
         with server.connect(database=database) as connection, connection.cursor() as cursor:
             for table in TABLES:
                 with suppress(pymysql.MySQLError):
-                    cursor.execute(
-                        f"INSERT INTO {table} (a, n) VALUES (1, 1) /*traceparent='00-{TRACE}-{SPAN}-01'*/"
-                    )
+                    cursor.execute(f"INSERT INTO {table} (a, n) VALUES (1, 1) /*traceparent='00-{TRACE}-{SPAN}-01'*/")
             # The rule for it does not rewrite what has its own clause.
             cursor.execute("INSERT IGNORE INTO kept (a, n) VALUES (1, 1)")
