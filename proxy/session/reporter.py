@@ -82,7 +82,7 @@ class Reporter:
         latency: float | None = None,
         count: int = 1,
     ) -> None:
-        """Record a conflict.
+        """Record a conflict, once those who wait for the answer have it.
 
         Args:
             conflicted: it.
@@ -92,6 +92,11 @@ class Reporter:
             count: how many conflicts of the same kind it stands for.
         """
         self.count += count
+        self._wires.soon(partial(self._record, conflicted, outcome, rule, latency, count))
+
+    def _record(
+        self, conflicted: Conflicted, outcome: Outcome, rule: Rule | None, latency: float | None, count: int
+    ) -> None:
         settings = self._settings
         finding = conflicted.finding or self._judged(conflicted)
         if outcome is Outcome.INSERTED:
@@ -104,7 +109,8 @@ class Reporter:
 
         A rule's statement that was sent for it has most likely done what it was to do: the same INSERT is a retry then.
         """
-        self.record(conflicted, Outcome.UNKNOWN, rule)
+        self.count += 1
+        self._record(conflicted, Outcome.UNKNOWN, rule, None, 1)
         if rule is not None:
             self._settings.recorder.insertions.came_in(conflicted.attempt)
 

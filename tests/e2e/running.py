@@ -20,6 +20,7 @@ from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
 from proxy.config import Address, ProxyConfig
+from proxy.conflicts.counters import Counters
 from proxy.net.loop import Loop
 from proxy.rules.match import RuleSet
 from proxy.rules.model import load_rules
@@ -52,6 +53,7 @@ class Proxy:
 
     server: Server
     running: Running
+    loop: asyncio.AbstractEventLoop
     _opened: ExitStack = field(default_factory=ExitStack)
     _counted: Counter[Sample] = field(default_factory=Counter)
 
@@ -97,6 +99,14 @@ class Proxy:
         except HTTPError as error:
             with error:
                 return error.code, error.read().decode()
+
+    @property
+    def counters(self) -> Counters:
+        """What it has counted, with all that it has answered by now."""
+        done = threading.Event()
+        self.loop.call_soon_threadsafe(done.set)  # what is counted behind an answer is, before another turn of the loop
+        assert done.wait(30)
+        return self.running.counters
 
     def count_anew(self) -> None:
         """Let `counted` begin at zero."""
@@ -158,7 +168,7 @@ def proxied(config: ProxyConfig, server: Server, rules: RuleSet = NO_RULES) -> I
     async def main() -> None:
         try:
             async with serve(config, rules) as running:
-                found.append(Proxy(server, running))
+                found.append(Proxy(server, running, loops[0]))
                 ready.set()
                 await stop.wait()
         except BaseException as error:

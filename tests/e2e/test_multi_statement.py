@@ -13,7 +13,6 @@ import pytest
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
-from proxy.conflicts.counters import Counters
 from proxy.wire import capabilities as cap
 from tests import raw
 from tests.e2e.raw import QUERY, SET_OPTION, RawClient, command, framed, split
@@ -84,7 +83,8 @@ def without_more(payload: bytes) -> bytes:
     return payload[:at] + bytes((payload[at] & ~cap.STATUS_MORE_RESULTS,)) + payload[at + 1 :]
 
 
-def counted(counters: Counters) -> list[Counter[object]]:
+def counted(proxy: Proxy) -> list[Counter[object]]:
+    counters = proxy.counters
     return [Counter(found) for found in (counters.conflicts, counters.rewrites, counters.skipped)]
 
 
@@ -96,19 +96,18 @@ def test_as_one_by_one(
     more = f"{ACTIONS[action]}; when: {when}"
     proxy.use_rules(rules_from(rule("signup", f"{users}.users", more, key=action != "replace"), tmp_path))
     client = proxy.raw(raw.USUAL | (cap.DEPRECATE_EOF if deprecate_eof else 0), database=users)
-    counters = proxy.running.counters
     for name, statements in TEXTS.items():
         begin(look)
-        before = counted(counters)
+        before = counted(proxy)
         wanted = [without_more(payload) for payload in one_by_one(client, statements)]
-        state, between = rows(look), counted(counters)
+        state, between = rows(look), counted(proxy)
         client.query("ROLLBACK")
         begin(look)
         found = client.query(";".join(statements))
         assert [without_more(payload) for _, payload in found] == wanted, name
         assert [number for number, _ in found] == [number & 0xFF for number in range(1, len(found) + 1)], name
         assert rows(look) == state, name
-        grown = [now - then for now, then in zip(counted(counters), between, strict=True)]
+        grown = [now - then for now, then in zip(counted(proxy), between, strict=True)]
         assert grown == [now - then for now, then in zip(between, before, strict=True)], name
         client.query("ROLLBACK")
 

@@ -110,10 +110,11 @@ class Player:
             ask(client, "BEGIN")
             ask(client, "INSERT INTO earlier VALUES (1)")
         reply, status = self._run(client, case)
-        results = [key[3] for key, count in _grown(before, counters.rewrites).items() for _ in range(count)]
-        conflicts = _grown(conflicts_before, counters.conflicts).items()
         [(last_insert_id,)] = select(client, "SELECT LAST_INSERT_ID()")
         rows_within = select(client, rows_of(case.table))
+        # a conflict is counted when its answer is on its way, and before anything else is done
+        results = [key[3] for key, count in _grown(before, counters.rewrites).items() for _ in range(count)]
+        conflicts = _grown(conflicts_before, counters.conflicts).items()
         if case.transaction != "autocommit":
             ask(client, case.transaction.upper())
         return Seen(

@@ -196,6 +196,8 @@ class Talk:
 
     @property
     def conflicts(self) -> list[Conflict]:
+        """Those that are recorded by the time that all which was sent is on its way."""
+        self.wires.run_waiting()
         return self.recorder.conflicts
 
     @property

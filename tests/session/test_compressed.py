@@ -138,6 +138,7 @@ def test_a_conflict_is_resolved(client: Algorithm, backend: Algorithm, when: str
             talk.backend_hears(query(statement(in_force)))
             talk.backend_says(ok(0, 3))
             talk.client_hears(ok(0, 3))
+            talk.wires.run_waiting()
             assert [conflict.outcome for conflict in talk.recorder.conflicts] == ["kept"]
 
     run()
@@ -220,6 +221,7 @@ def test_a_conflict_in_a_multi_statement_text(client: Algorithm, backend: Algori
             talk.client_hears(
                 result((b"1",), status=more) + ok(0, 3, status=more, sequence=6) + result((b"2",), sequence=7)
             )
+            talk.wires.run_waiting()
             assert [conflict.outcome for conflict in talk.recorder.conflicts] == ["kept"]
 
     run()

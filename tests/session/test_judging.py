@@ -1,4 +1,4 @@
-"""A conflict is judged once: while the backend is at work on what follows it, or else when it is recorded."""
+"""A conflict is judged once: while the backend is at work on what follows it, or once the client has its answer."""
 
 from collections.abc import Callable
 
@@ -58,7 +58,8 @@ def test_one_that_goes_to_the_client_is_judged_when_it_is_recorded() -> None:
     with logged_in(Delivery()) as talk:
         meet(talk)
         talk.client << duplicate("a@x", KEY)
-        assert talk.wires.waiting == []
+        assert talk.recorder.judged == [], "the answer goes first"
+        talk.wires.run_waiting()
         assert (talk.recorder.judged, talk.outcomes) == ([MET], [("returned", 1)])
 
 
@@ -160,6 +161,7 @@ def test_once_though_it_came_to_two_outcomes() -> None:
     with logged_in(Delivery(), in_force) as talk:
         meet(talk, ROWS)
         second(talk, ok(3, info=b"Records: 3  Duplicates: 1  Warnings: 0"), in_force, ROWS)
+        talk.wires.run_waiting()
         assert talk.recorder.judged == [MET]
         assert talk.outcomes == [("updated", 1), ("kept", 1)]
 
@@ -237,6 +239,7 @@ def test_only_what_came_in_after_all_makes_the_next_one_a_retry(
             if judged_meanwhile:
                 talk.wires.run_waiting()
             second(talk, answer)
+            talk.wires.run_waiting()
             talk.clock.now += 5
         assert talk.outcomes == [(outcome, 1), ("kept", 1)]
         assert [conflict.finding.cause for conflict in talk.conflicts] == causes

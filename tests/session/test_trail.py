@@ -24,6 +24,7 @@ def passes_with_attributes(talk: Talk, text: str, answer: bytes) -> None:
 
 def cause(talk: Talk) -> Cause:
     """Give the cause of the one conflict that there was."""
+    talk.wires.run_waiting()
     (found,) = talk.recorder.journal.records()
     return found.cause
 
@@ -200,6 +201,7 @@ def test_an_end_is_told() -> None:
 def test_conflicts_of_other_statements_are_told_with_their_samples() -> None:
     with logged_in(Delivery()) as talk:
         passes(talk, query("UPDATE users SET email = 'a@x' WHERE id = 3"), CONFLICT)
+    talk.wires.run_waiting()
     (found,) = talk.recorder.journal.records()
     assert (found.cause, found.sample) == (Cause.UNKNOWN, "UPDATE users SET email = ? WHERE id = ?")
 
