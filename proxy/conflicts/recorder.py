@@ -12,7 +12,7 @@ from proxy.conflicts.conflict import Cause, Conflict, Finding, Met
 from proxy.conflicts.counters import Counters
 from proxy.conflicts.insertions import Insertions
 from proxy.conflicts.journal import Journal
-from proxy.conflicts.labels import cause_labels, conflict_labels, printable
+from proxy.conflicts.labels import ConflictLabels, cause_labels, conflict_labels, printable
 from proxy.conflicts.redaction import digest, redact
 from proxy.conflicts.traces import trace_of
 
@@ -95,7 +95,7 @@ class Recorder:
         if not self._bucket.take():
             self._suppressed += 1
             return
-        fields = conflict_fields(conflict, self._shown)
+        fields = conflict_fields(conflict, labels, self._shown)
         if self._suppressed:
             fields["suppressed"] = self._suppressed
             self._suppressed = 0
@@ -107,9 +107,12 @@ class Recorder:
         return hashlib.blake2b(printable(entry).encode(), key=self._hash_key, digest_size=6).hexdigest()
 
 
-def conflict_fields(conflict: Conflict, shown: Callable[[str], str]) -> dict[str, Any]:
-    """Name the fields of a conflict's log line; what is not known is left out. shown: what to print for a value."""
-    labels, met, finding = conflict_labels(conflict), conflict.met, conflict.finding
+def conflict_fields(conflict: Conflict, labels: ConflictLabels, shown: Callable[[str], str]) -> dict[str, Any]:
+    """Name the fields of a conflict's log line; what is not known is left out.
+
+    labels: those under which it is counted. shown: what to print for a value.
+    """
+    met, finding = conflict.met, conflict.finding
     fields = {
         "schema": labels.schema or None,
         "table": labels.table or None,

@@ -57,10 +57,10 @@ EXCHANGES = [
         "conflict",
         insert("update_conflict"),
         (duplicate("12345678", "update_conflict.ux_k"), ok(2, 5)),
-        Cost(6847, 503),
+        Cost(6793, 499),
     ),
-    Exchange("conflict, when: always", insert("update_always"), (ok(2, 5),), Cost(5091, 349)),
-    Exchange("conflict, no rule", insert("plain"), (duplicate("12345678", "plain.ux_k"),), Cost(5025, 385)),
+    Exchange("conflict, when: always", insert("update_always"), (ok(2, 5),), Cost(5037, 345)),
+    Exchange("conflict, no rule", insert("plain"), (duplicate("12345678", "plain.ux_k"),), Cost(4970, 381)),
 ]
 
 
