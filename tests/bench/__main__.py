@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
@@ -19,12 +20,14 @@ from proxy.config import Address
 from proxy.run.limits import raise_open_files_limit
 from tests.bench import programs
 from tests.bench.goals import Goal, goals
-from tests.bench.loads import LoadError, Site, put_certificates
+from tests.bench.loads import Figures, Load, LoadError, Site, put_certificates
 from tests.bench.peers import RECIPES, ROOT, TWO_WORKERS, Kind, Peer, PeerError, Recipe, knows_workers, running, started
 from tests.bench.picture import picture
 from tests.bench.report import goals_table, results_table
 from tests.bench.results import Results
+from tests.bench.single import Single
 from tests.bench.tables import filled_server
+from tests.bench.turns import in_turns
 from tests.bench.workloads import Workload, workloads
 from tests.servers.launch import Server
 
@@ -95,26 +98,45 @@ class Bench:
 
     def round(self, number: int, wanted: Sequence[Workload]) -> None:
         """Measure everything once; each round begins with another peer, so that none is always the first."""
-        for workload in wanted:
-            peers = [peer for peer in self._peers if workload.peers(peer)]
-            if workload.fresh and number:
-                continue  # memory does not change from round to round
-            first = number % max(1, len(peers))
+        for turns, group in groupby(wanted, _turns):
+            members = tuple(group)
+            if turns:
+                self._in_turns(number, turns, members)
+            for workload in members:
+                if not isinstance(workload.load, Single):
+                    self._one_by_one(number, workload, workload.load)
+
+    def _in_turns(self, number: int, turns: str, group: Sequence[Workload]) -> None:
+        console.print(f"[dim]round {number + 1}: {turns}, in turns[/]", highlight=False)
+        loads = [
+            (workload.name, peer, workload.load)
+            for workload in group
+            for peer in self._peers
+            if isinstance(workload.load, Single) and workload.peers(peer)
+        ]
+        for name, peer, turn, figures in in_turns(loads, self._site, self._seconds, self._failed_through):
+            self.results.add((number, turn), name, peer, figures)
+
+    def _one_by_one(self, number: int, workload: Workload, load: Load) -> None:
+        if workload.fresh and number:
+            return  # memory does not change from round to round
+        peers = [peer for peer in self._peers if workload.peers(peer)]
+        for turn in range(workload.times):
+            first = (number * workload.times + turn) % max(1, len(peers))
             for peer in peers[first:] + peers[:first]:
                 console.print(f"[dim]round {number + 1}: {workload.name}, {peer.name}[/]", highlight=False)
                 try:
-                    self._measure(number, workload, peer)
+                    self.results.add((number, turn), workload.name, peer.name, self._measure(workload, load, peer))
                 except (LoadError, PeerError, OSError) as error:
-                    self._failed(f"{workload.name}, {peer.name}: {error}")
+                    self._failed_through(workload.name, peer, error)
 
-    def _measure(self, number: int, workload: Workload, peer: Peer) -> None:
+    def _measure(self, workload: Workload, load: Load, peer: Peer) -> Figures:
         with ExitStack() as stack:
             recipe = self._recipes.get(peer.name)
             if workload.fresh and recipe is not None:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="keyclash-peer-")))
                 peer = stack.enter_context(started(recipe, folder / "peer", self._address, self._certificates))
-            figures = workload.load.measure(peer, self._site, self._seconds)
-            self.results.add(number, workload.name, peer.name, figures)
+            return load.measure(peer, self._site, self._seconds)
 
     def _start(self, stack: ExitStack, recipe: Recipe) -> Peer | None:
         try:
@@ -127,9 +149,17 @@ class Bench:
         self._recipes[recipe.name] = recipe
         return peer
 
+    def _failed_through(self, workload: str, peer: Peer, error: Exception) -> None:
+        self._failed(f"{workload}, {peer.name}: {error}")
+
     def _failed(self, what: str) -> None:
         console.print(what, style="red", markup=False)
         self.failures.append(what)
+
+
+def _turns(workload: Workload) -> str:
+    """Return which workloads a workload takes turns with; "" if it is measured by itself."""
+    return workload.load.turns if isinstance(workload.load, Single) else ""
 
 
 def _recipes() -> Sequence[Recipe]:

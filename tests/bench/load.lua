@@ -6,12 +6,10 @@ ffi.cdef("int usleep(unsigned int microseconds);")
 sysbench.cmdline.options = {
    load = {"Which of the loads", "select_text"},
    rows = {"Rows that tables have from the beginning", 10000},
-   table = {"Where inserts go", "plain"},
-   share = {"Per cent of the inserts that are duplicates", 0},
    base = {"The first new key", "1000000"},
 }
 
-local PAUSE = 300000 -- microseconds in which whoever measures reads the clocks, before connections are closed
+local PAUSE = 150000 -- microseconds in which whoever measures reads the clocks, before connections are closed
 local TEXT = string.rep("0123456789", 6)
 local POINT = "SELECT c FROM plain WHERE id = "
 local KEYS_PER_THREAD = 10000000
@@ -93,40 +91,12 @@ loads.read_write = {
    end,
 }
 
-local function insert_of(number)
-   return string.format(
-      "INSERT INTO %s (k, c, n) VALUES (%d, '%s', 1)", sysbench.opt.table, number, TEXT)
-end
-
-local function offered()
-   return sysbench.rand.uniform(1, 100) <= sysbench.opt.share and existing() or next_key()
-end
-
 loads.insert = {
    begin = connect,
-   event = function() connection:query(insert_of(offered())) end,
+   event = function()
+      connection:query(string.format("INSERT INTO plain (k, c, n) VALUES (%d, '%s', 1)", next_key(), TEXT))
+   end,
 }
-
--- What an application does by itself: it takes 1062 for an answer, and sends a second statement.
-local function insert_or(second)
-   return {
-      begin = connect,
-      event = function()
-         local number = offered()
-         if not pcall(connection.query, connection, insert_of(number)) then
-            connection:query(second(number))
-         end
-      end,
-   }
-end
-
-loads.insert_or_select = insert_or(function(number)
-   return string.format("SELECT id, c, n FROM %s WHERE k = %d", sysbench.opt.table, number)
-end)
-
-loads.insert_or_update = insert_or(function(number)
-   return string.format("UPDATE %s SET c = '%s', n = n + 1 WHERE k = %d", sysbench.opt.table, TEXT, number)
-end)
 
 loads.connect = {
    event = function() driver:connect():disconnect() end,

@@ -92,13 +92,11 @@ def _cost(before: Instant, after: Instant, queries: int) -> Figures:
 class Sysbench:
     """One of the loads of load.lua.
 
-    table: where inserts go. share: per cent of them that are duplicates. tls: the clients encrypt.
+    tls: the clients encrypt.
     """
 
     load: str
     connections: int
-    table: str = "plain"
-    share: int = 0
     tls: bool = False
 
     def measure(self, peer: Peer, site: Site, seconds: float) -> Figures:
@@ -130,7 +128,7 @@ class Sysbench:
         }
 
     def _options(self, peer: Peer, site: Site, seconds: float) -> list[str]:
-        own = {"load": self.load, "rows": ROWS, "table": self.table, "share": self.share, "base": next(site.keys)}
+        own = {"load": self.load, "rows": ROWS, "base": next(site.keys)}
         general = {"threads": self.connections, "time": max(1, round(seconds)), "histogram": "on", "percentile": 99}
         ssl = {"mysql-ssl": "on"} if self.tls else {}
         login = {"user": site.server.user, "password": site.server.password, "db": SCHEMA}

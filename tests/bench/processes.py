@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +38,13 @@ def family(pid: int) -> tuple[int, ...]:
 
 def cpu(pid: int) -> Cpu:
     """Read what a process and its descendants have used so far, in all their threads, ended ones too."""
+    return cpu_of(family(pid))
+
+
+def cpu_of(processes: Iterable[int]) -> Cpu:
+    """Read what processes have used so far."""
     total = user = system = 0.0
-    for process in family(pid):
+    for process in processes:
         # The clock of another process, see clock_getcpuclockid(3). /proc/PID/stat tells the same in ticks of 10 ms.
         total += time.clock_gettime((~process << 3) | 2)
         fields = _stat(process)

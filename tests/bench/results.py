@@ -1,7 +1,7 @@
 """What came out of the rounds: medians, and their ratios to the best of the other proxies.
 
 A ratio is the median of the rounds' own: what is measured in one round meets the same machine, which may be twice as
-fast in the next.
+fast in the next. What is measured in turns has as many of them in each round.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,22 +13,25 @@ from tests.bench.peers import Kind
 
 LARGER_IS_BETTER = frozenset({"qps"})
 
+When = tuple[int, int]
+"""The numbers of a round, and of a turn in it: 0 for what is measured once in a round."""
+
 
 @dataclass
 class Results:
     """All figures of all rounds.
 
-    kinds: the peers by their names. rounds: by workload, peer, figure and the round's number.
+    kinds: the peers by their names. rounds: by workload, peer, figure and when that was.
     """
 
     kinds: Mapping[str, Kind]
-    rounds: dict[str, dict[str, dict[str, dict[int, float]]]] = field(default_factory=dict)
+    rounds: dict[str, dict[str, dict[str, dict[When, float]]]] = field(default_factory=dict)
 
-    def add(self, number: int, workload: str, peer: str, figures: Figures) -> None:
-        """Keep what a workload gave for a peer in a round."""
+    def add(self, when: When, workload: str, peer: str, figures: Figures) -> None:
+        """Keep what a workload gave for a peer in a round or a turn."""
         of_peer = self.rounds.setdefault(workload, {}).setdefault(peer, {})
         for name, value in figures.items():
-            of_peer.setdefault(name, {})[number] = value
+            of_peer.setdefault(name, {})[when] = value
 
     def median(self, workload: str, peer: str, figure: str) -> float | None:
         """Return the median of the rounds; None if it was not measured."""
@@ -47,14 +50,14 @@ class Results:
     def against(self, figure: str, one: tuple[str, str], other: tuple[str, str | None]) -> float | None:
         """Return a figure of one peer in one workload as a multiple of that of another; None if one is missing."""
         values, others = self._values(*one, figure), self._values(*other, figure)
-        ratios = [value / others[number] for number, value in values.items() if others.get(number)]
+        ratios = [value / others[when] for when, value in values.items() if others.get(when)]
         return median(ratios) if ratios else None
 
     def ratio(self, workload: str, peer: str, figure: str) -> float | None:
         """Return a figure as a multiple of the best of the other proxies."""
         return self.against(figure, (workload, peer), (workload, self.best(workload, figure)))
 
-    def _values(self, workload: str, peer: str | None, figure: str) -> Mapping[int, float]:
+    def _values(self, workload: str, peer: str | None, figure: str) -> Mapping[When, float]:
         return self.rounds.get(workload, {}).get(peer or "", {}).get(figure, {})
 
     def as_json(self) -> dict[str, dict[str, dict[str, dict[str, object]]]]:

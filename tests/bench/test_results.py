@@ -23,10 +23,10 @@ KINDS = {"keyclash": Kind.OWN, "haproxy": Kind.BLIND, "router": Kind.AWARE, "dir
 def results() -> Results:
     found = Results(KINDS)
     for number, cpu_us in enumerate((9.0, 30.0, 12.0)):
-        found.add(number, SELECT, "keyclash", {"cpu_us": cpu_us, "qps": 800.0, "p99_ms": 2.0})
-        found.add(number, SELECT, "haproxy", {"cpu_us": 10.0 * (1 + number), "qps": 1000.0, "p99_ms": 2.0})
-    found.add(2, SELECT, "router", {"cpu_us": 24.0, "qps": 900.0, "p99_ms": 4.0})
-    found.add(0, SELECT, "direct", {"qps": 5000.0, "p99_ms": 1.0})
+        found.add((number, 0), SELECT, "keyclash", {"cpu_us": cpu_us, "qps": 800.0, "p99_ms": 2.0})
+        found.add((number, 0), SELECT, "haproxy", {"cpu_us": 10.0 * (1 + number), "qps": 1000.0, "p99_ms": 2.0})
+    found.add((2, 0), SELECT, "router", {"cpu_us": 24.0, "qps": 900.0, "p99_ms": 4.0})
+    found.add((0, 0), SELECT, "direct", {"qps": 5000.0, "p99_ms": 1.0})
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from tests.bench.loads import BULK_LOADS, Idle, LargeResult, Load, Sysbench
 from tests.bench.peers import Kind, Peer
 from tests.bench.rules import RESOLVED
+from tests.bench.single import SECONDS, Insert, InsertOr, SelectPrepared, SelectText, Single
 
 CONNECTIONS: Final = (1, 16, 64, 256)
 SHARES: Final = (0, 1, 10, 50, 100)
@@ -32,16 +33,18 @@ def _encrypting(peer: Peer) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A load with its name.
+    """A load with its name; those of a single connection follow those that they take turns with.
 
     peers: tells which of them take part. quick: it is part of the quick run. fresh: each peer is started anew for it.
+    times: how often it is measured in a round, by each peer in turn.
     """
 
     name: str
-    load: Load
+    load: Load | Single
     peers: Callable[[Peer], bool] = _everybody
     quick: bool = False
     fresh: bool = False
+    times: int = 1
 
 
 def workloads(*, quick: bool) -> tuple[Workload, ...]:
@@ -50,9 +53,12 @@ def workloads(*, quick: bool) -> tuple[Workload, ...]:
 
 
 def _workloads(quick: bool) -> Iterator[Workload]:
-    for protocol, connections in product(("text", "prepared"), CONNECTIONS):
+    for single in (SelectText("selects"), SelectPrepared("selects")):
+        protocol = "text" if isinstance(single, SelectText) else "prepared"
+        yield Workload(f"select, {protocol}, 1", single)
+    for protocol, connections in product(("text", "prepared"), CONNECTIONS[1:]):
         load = Sysbench(f"select_{protocol}", connections)
-        yield Workload(f"select, {protocol}, {connections}", load, quick=connections == 16)
+        yield Workload(f"select, {protocol}, {connections}", load, quick=connections == 16, times=1 if quick else 2)
     yield Workload("read-write, 16", Sysbench("read_write", 16), quick=True)
     yield Workload("insert, 16", Sysbench("insert", 16), quick=True)
     yield Workload("select over TLS, 16", Sysbench("select_text", 16, tls=True), _encrypting, quick=True)
@@ -71,17 +77,19 @@ def _workloads(quick: bool) -> Iterator[Workload]:
 
 def _of_rules() -> Iterator[Workload]:
     names = set(RULES.values())
-    yield Workload("rules, select", Sysbench("select_text", 16), lambda peer: peer.name in names)
-    yield Workload("rules, insert", Sysbench("insert", 16), lambda peer: peer.name in names)
+    for name, load in (("select", "select_text"), ("insert", "insert")):
+        # Three times: they are to be the same within two per cent.
+        yield Workload(f"rules, {name}", Sysbench(load, 16), lambda peer: peer.name in names, times=3)
 
 
 def _of_conflicts() -> Iterator[Workload]:
     """Inserts of which some conflict: left to the application, and resolved. One client, as its time is the point."""
     for share in SHARES:
-        for second in ("select", "update"):
-            own = Sysbench(f"insert_or_{second}", 1, "unruled", share)
-            yield Workload(f"{share} % duplicates, application's {second}", own, quick=share == 100)
+        turns = f"{share} % duplicates"
+        for name, second in SECONDS.items():
+            own = InsertOr(turns, "unruled", share, second)
+            yield Workload(f"{turns}, application's {name}", own, quick=share == 100)
         for resolved in RESOLVED:
-            load = Sysbench("insert", 1, resolved.table, share)
+            load = Insert(turns, resolved.table, share)
             quick = share == 100 and resolved.action == "update"
-            yield Workload(f"{share} % duplicates, {resolved.action}, {resolved.when}", load, _own, quick=quick)
+            yield Workload(f"{turns}, {resolved.action}, {resolved.when}", load, _own, quick=quick)
