@@ -17,6 +17,8 @@ class Attempt(NamedTuple):
         table: the one that the statement names, as far as is known.
         types: two bytes for the type of each parameter; b"" where they are not known.
         bulk: whether the parameters are those of many rows.
+        schema: the default schema in which the statement was sent, or prepared; None if it is not known. The same as
+            `Insertions.sent` was given.
     """
 
     session: int
@@ -28,3 +30,4 @@ class Attempt(NamedTuple):
     table: str | None = None
     types: bytes = b""
     bulk: bool = False
+    schema: str | None = None

@@ -209,7 +209,7 @@ class Judge:
         if len(self._statements) >= ENTRIES:
             self._statements.clear()
             self._repeats.clear()
-        print_ = fingerprint(attempt.text, attempt.parameters)
+        print_ = fingerprint(attempt.text, attempt.parameters, attempt.schema)
         times = self._statements[print_] = self._statements.get(print_, 0) + 1
         repeats = self._repeats.setdefault((met.schema, met.table, met.key), _Repeats())
         repeats.conflicts += 1
@@ -245,7 +245,11 @@ class Judge:
             return
         since = attempt.started - reach
         for recent in islice(self._insertions.recent(needle_of(entry), since), EXAMINED):
-            own = recent.parameters == attempt.parameters and bare(recent.text) == text
+            own = (
+                recent.parameters == attempt.parameters
+                and recent.schema == attempt.schema
+                and bare(recent.text) == text
+            )
             late = recent.sent.at < since
             if (
                 not (own or late)
@@ -255,8 +259,12 @@ class Judge:
                 yield recent.sent
 
     def _offers(self, case: _Case, recent: Recent, entry: str) -> bool:
-        table = case.met.table
-        if table is None or fold(head(recent.text).table or "") != fold(table):
+        schema, table = case.met.schema, case.met.table
+        said = head(recent.text)
+        if table is None or said.table is None or not same_name(said.table, table):
+            return False
+        other = said.schema or recent.schema
+        if schema is not None and other is not None and not same_name(schema, other):
             return False
         if not self._text.take(len(recent.text)):
             return False

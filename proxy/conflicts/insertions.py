@@ -40,15 +40,19 @@ class Sent(NamedTuple):
 
 
 class Recent(NamedTuple):
-    """An insert that was sent a short while ago."""
+    """An insert that was sent a short while ago; schema: the default one then, None if that is not known."""
 
     sent: Sent
     text: bytes
     parameters: bytes
+    schema: str | None
 
 
 class Insertions:
     """Remembers the inserts of all sessions.
+
+    The same bytes are another INSERT where the default schema is another: with a schema for each tenant, all of them
+    send the same.
 
     What is kept is numbers and bytes, which the garbage collector does not look at: with a tuple for every insert its
     passes would cost more than all else here. A number is milliseconds << 32 | session.
@@ -58,6 +62,7 @@ class Insertions:
         "_alive",
         "_executed",
         "_executed_at",
+        "_executed_in",
         "_last_session",
         "_latest",
         "_new",
@@ -65,6 +70,7 @@ class Insertions:
         "_previous",
         "_texts",
         "_texts_at",
+        "_texts_in",
     )
 
     def __init__(self) -> None:
@@ -73,8 +79,10 @@ class Insertions:
         self._previous: dict[int, int] = {}
         self._texts: deque[bytes] = deque(maxlen=RECENT)
         self._texts_at: deque[int] = deque(maxlen=RECENT)
+        self._texts_in: deque[str | None] = deque(maxlen=RECENT)
         self._executed: deque[tuple[bytes, bytes]] = deque(maxlen=RECENT)  # with parameters
         self._executed_at: deque[int] = deque(maxlen=RECENT)
+        self._executed_in: deque[str | None] = deque(maxlen=RECENT)
         self._latest = 0  # the highest number: they rise in the two above, where an INSERT is told of late it counts
         self._alive: set[int] = set()
         self._last_session = 0
@@ -93,7 +101,7 @@ class Insertions:
         """Tell whether a session has not ended."""
         return session in self._alive
 
-    def sent(self, session: int, text: bytes, at: float, parameters: bytes = b"") -> None:
+    def sent(self, session: int, text: bytes, at: float, parameters: bytes = b"", schema: str | None = None) -> None:
         """Take note of an INSERT that goes to the backend now.
 
         Args:
@@ -101,13 +109,14 @@ class Insertions:
             text: the whole text; a text that is not all at hand is not told.
             at: now, in seconds of the monotonic clock.
             parameters: of a prepared statement's execution what `proxy.wire.execute.cut` gives.
+            schema: the default schema; None if it is not known.
         """
         # Most statements are short, have no comment around them and no parameters.
         size = len(text)
         if parameters or not 1 < size <= _LONGEST_SHORT or text[size - 1] == _SLASH or text[0] == _SLASH:
-            self._sent_unusual(session, text, at, parameters)
+            self._sent_unusual(session, text, at, parameters, schema)
             return
-        key = hash(text)
+        key = hash(text) ^ hash(schema)
         new = self._new
         if key in new or key in self._old:
             self._previous[key] = new.get(key) or self._old[key]
@@ -115,16 +124,17 @@ class Insertions:
         self._latest = max(self._latest, number)
         self._texts.append(text)
         self._texts_at.append(self._latest)
+        self._texts_in.append(schema)
         if len(new) >= _MOST:
             self._begin_generation()
 
-    def _sent_unusual(self, session: int, text: bytes, at: float, parameters: bytes) -> None:
+    def _sent_unusual(self, session: int, text: bytes, at: float, parameters: bytes, schema: str | None) -> None:
         if parameters:
-            self.executed(session, bare(text), at, parameters)
+            self.executed(session, bare(text), at, parameters, schema)
             return
         if len(text) > LONGEST:
             return
-        key = fingerprint(text, b"")
+        key = fingerprint(text, b"", schema)
         before = self._new.get(key) or self._old.get(key)
         if before is not None:
             self._previous[key] = before
@@ -133,15 +143,16 @@ class Insertions:
             self._latest = max(self._latest, number)
             self._texts.append(text)
             self._texts_at.append(self._latest)
+            self._texts_in.append(schema)
         if len(self._new) >= _MOST:
             self._begin_generation()
 
-    def executed(self, session: int, text: bytes, at: float, parameters: bytes) -> None:
+    def executed(self, session: int, text: bytes, at: float, parameters: bytes, schema: str | None) -> None:
         """Take note of an execution of a prepared INSERT as `sent` does; text: what `bare` gives for it."""
         size = len(parameters)
         if size > LONGEST:
             return
-        key = hash((text, parameters))
+        key = hash((text, parameters)) ^ hash(schema)
         new = self._new
         if key in new or key in self._old:
             self._previous[key] = new.get(key) or self._old[key]
@@ -150,6 +161,7 @@ class Insertions:
             self._latest = max(self._latest, number)
             self._executed.append((text, parameters))
             self._executed_at.append(self._latest)
+            self._executed_in.append(schema)
         if len(new) >= _MOST:
             self._begin_generation()
 
@@ -176,14 +188,15 @@ class Insertions:
     def _make_room(self, attempt: Attempt) -> None:
         """See to it that where most inserts fail, what is remembered is not those."""
         if attempt.parameters:
-            _drop(self._executed, self._executed_at, (bare(attempt.text), attempt.parameters))
+            sent = bare(attempt.text), attempt.parameters
+            _drop(self._executed, self._executed_at, self._executed_in, sent, attempt.schema)
         else:
-            _drop(self._texts, self._texts_at, attempt.text)
+            _drop(self._texts, self._texts_at, self._texts_in, attempt.text, attempt.schema)
 
     def came_in(self, attempt: Attempt) -> None:
         """Remember an INSERT again that had failed: a second statement has done what it was to do."""
         if attempt.whole:
-            self.sent(attempt.session, attempt.text, attempt.started, attempt.parameters)
+            self.sent(attempt.session, attempt.text, attempt.started, attempt.parameters, attempt.schema)
 
     def recent(self, needle: Needle, since: float) -> Iterator[Recent]:
         """Give the inserts that are remembered as they are, have not failed and may mention an entry, the newest first.
@@ -194,14 +207,18 @@ class Insertions:
             since: in seconds of the monotonic clock; of what was sent before nearly all is left out.
         """
         first = _packed(0, since)
-        for text in _texts_with(needle, _put_down_since(first, self._texts, self._texts_at)):
-            sent = self._last(fingerprint(text, b""))
+        texts, schemas = _put_down_since(first, self._texts_at, self._texts, self._texts_in)
+        for index in _texts_with(needle, texts):
+            text, schema = texts[index], schemas[index]
+            sent = self._last(fingerprint(text, b"", schema))
             if sent is not None:
-                yield Recent(sent, text, b"")
-        for text, parameters in _executed_with(needle, _put_down_since(first, self._executed, self._executed_at)):
-            sent = self._last(fingerprint(text, parameters))
+                yield Recent(sent, text, b"", schema)
+        executed, schemas = _put_down_since(first, self._executed_at, self._executed, self._executed_in)
+        for index in _executed_with(needle, executed):
+            (text, parameters), schema = executed[index], schemas[index]
+            sent = self._last(fingerprint(text, parameters, schema))
             if sent is not None:
-                yield Recent(sent, text, parameters)
+                yield Recent(sent, text, parameters, schema)
 
     def _last(self, key: int) -> Sent | None:
         found = self._new.get(key) or self._old.get(key)
@@ -209,33 +226,44 @@ class Insertions:
 
 
 # Most entries are in none of them: so they are searched through all at once, and one by one only if that finds any.
+# Both give the places of what they find, the newest first.
 
 
-def _texts_with(needle: Needle, texts: list[bytes]) -> Iterator[bytes]:
-    newest, older = texts[:NEWEST], texts[NEWEST:]
-    yield from needle.among(newest)
+def _texts_with(needle: Needle, texts: list[bytes]) -> Iterator[int]:
+    yield from needle.among(texts[:NEWEST])
     part, *others = needle.parts
-    if part in b" ".join(older):
-        yield from [text for text in needle.among([text for text in older if part in text]) if _holds(text, others)]
+    if part in b" ".join(texts[NEWEST:]):
+        places = [index for index in range(NEWEST, len(texts)) if part in texts[index]]
+        found = needle.among([texts[index] for index in places])
+        yield from [index for index in map(places.__getitem__, found) if _holds(texts[index], others)]
 
 
-def _executed_with(needle: Needle, executed: list[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+def _executed_with(needle: Needle, executed: list[tuple[bytes, bytes]]) -> Iterator[int]:
     newest, older = executed[:NEWEST], executed[NEWEST:]
     if newest:
         texts, parameters = zip(*newest, strict=True)
         if needle.is_in_parameters(parameters) or needle.is_in(set(texts)):
-            yield from [each for each in newest if needle.is_in_parameters(each[1:]) or needle.is_in(each[:1])]
+            yield from [
+                index
+                for index, each in enumerate(newest)
+                if needle.is_in_parameters(each[1:]) or needle.is_in(each[:1])
+            ]
     if older:
         texts, parameters = zip(*older, strict=True)
         parts, part = needle.parts, needle.parts[0]
         if part in b" ".join((*set(texts), *parameters)):
-            found = [each for each in older if part in each[1] or part in each[0]]
-            yield from [each for each in found if _holds(each[1], parts) or _holds(each[0], parts)]
+            found = [index for index, each in enumerate(older, NEWEST) if part in each[1] or part in each[0]]
+            yield from [
+                index for index in found if _holds(executed[index][1], parts) or _holds(executed[index][0], parts)
+            ]
 
 
-def _put_down_since(first: int, remembered: deque[_Remembered], at: deque[int]) -> list[_Remembered]:
-    """Give what was put down since then, the newest first; at: when that was with each."""
-    return list(islice(reversed(remembered), len(at) - bisect_left(at, first)))
+def _put_down_since(
+    first: int, at: deque[int], remembered: deque[_Remembered], schemas: deque[str | None]
+) -> tuple[list[_Remembered], list[str | None]]:
+    """Give what was put down since then, the newest first, and in which schemas; at: when that was with each."""
+    count = len(at) - bisect_left(at, first)
+    return list(islice(reversed(remembered), count)), list(islice(reversed(schemas), count))
 
 
 def _holds(data: bytes, parts: Sequence[bytes]) -> bool:
@@ -245,13 +273,20 @@ def _holds(data: bytes, parts: Sequence[bytes]) -> bool:
     return True
 
 
-def _drop(remembered: deque[_Remembered], at: deque[int], failed: _Remembered) -> None:
+def _drop(
+    remembered: deque[_Remembered],
+    at: deque[int],
+    schemas: deque[str | None],
+    failed: _Remembered,
+    schema: str | None,
+) -> None:
     """Drop what has failed, if it is one of the newest: so many sessions may have sent theirs meanwhile."""
     last = len(remembered) - 1
     for index in range(last, max(last - NEWEST, -1), -1):
-        if remembered[index] == failed:
+        if remembered[index] == failed and schemas[index] == schema:
             del remembered[index]
             del at[index]
+            del schemas[index]
             return
 
 
@@ -277,9 +312,9 @@ def _key(attempt: Attempt) -> int | None:
     text, parameters = attempt.text, attempt.parameters
     if not attempt.whole or len(text) > LONGEST or len(parameters) > LONGEST:
         return None
-    return fingerprint(text, parameters)
+    return fingerprint(text, parameters, attempt.schema)
 
 
-def fingerprint(text: bytes, parameters: bytes) -> int:
-    """Hash a statement but for a comment around it."""
-    return hash((bare(text), parameters)) if parameters else hash(bare(text))
+def fingerprint(text: bytes, parameters: bytes, schema: str | None) -> int:
+    """Hash a statement but for a comment around it, with its default schema."""
+    return (hash((bare(text), parameters)) if parameters else hash(bare(text))) ^ hash(schema)

@@ -39,10 +39,12 @@ class Needle(NamedTuple):
         """Tell whether one of some texts may mention the entry."""
         return self.word in b" %b " % b" ".join(texts).translate(_WORDS)
 
-    def among(self, texts: Sequence[bytes]) -> list[bytes]:
-        """Give those of some texts that may mention the entry."""
+    def among(self, texts: Sequence[bytes]) -> list[int]:
+        """Give the places of those of some texts that may mention the entry."""
+        if not self.is_in(texts):
+            return []
         word = self.word
-        return [text for text in texts if word in b" %b " % text.translate(_WORDS)] if self.is_in(texts) else []
+        return [index for index, text in enumerate(texts) if word in b" %b " % text.translate(_WORDS)]
 
     def is_in_parameters(self, parameters: Iterable[bytes]) -> bool:
         """Tell whether the parameters of one of some executions may mention the entry."""

@@ -78,6 +78,15 @@ class Contents:
         said = head(self.text(command)) if command.code == commands.QUERY else OTHER
         return said, self._variables.schema
 
+    def schema(self, command: Command) -> str | None:
+        """Give the default schema that a command's statement is read in; None if it is not known."""
+        if command.statement is not None:
+            return command.statement.schema
+        if command.code in commands.EXECUTES:
+            found = self.prepared(command)
+            return found.schema if found else None
+        return self._variables.schema
+
     def said(self, command: Command) -> Said:
         """Say which statement a command has sent."""
         insert, statement = command.prepared, command.statement

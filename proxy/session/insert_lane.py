@@ -123,7 +123,7 @@ class InsertLane:
                     self._foresee(data)
                 self._were_in_a_row = self._in_a_row
                 self._in_a_row = 0
-        self._insertions.sent(self._session, data[at:], started)
+        self._insertions.sent(self._session, data[at:], started, b"", self._variables.schema)
         return True
 
     def met(self) -> None:

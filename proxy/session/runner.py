@@ -194,7 +194,7 @@ class Runner:
         if self._selection.takes_several() and may_be_several(text):
             command.batch = Batch(statement, self._selection.insert, self._resolver.first_text)
         else:
-            self._trail.sent(text, command.started)
+            self._trail.sent(text, command.started, statement.schema)
         first = self._first_text(command, statement)
         if isinstance(first, Pause):
             return first
@@ -232,7 +232,7 @@ class Runner:
                 return first
             command.batch = None
             if statement.head.verb == "insert":
-                self._trail.sent(statement.text, command.started)
+                self._trail.sent(statement.text, command.started, statement.schema)
             if isinstance(first, Skip):
                 statement = self._opaque(command, statement, first)
         self._gate.keeping = statement.returning

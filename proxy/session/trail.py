@@ -64,17 +64,24 @@ class Trail:
     def tell(self, command: Command) -> None:
         """Tell of an INSERT, all of which is here, that goes to the backend."""
         said = self._contents.said(command)
+        schema = self._contents.schema(command)
         if said.whole and said.execution:
-            types = self._run(said, command.started)
+            types = self._run(said, command.started, schema)
             found = self._contents.prepared(command)
             if types and found:
                 found.types = types
         elif said.whole:
-            self.sent(said.text, command.started)
+            self.sent(said.text, command.started, schema)
 
-    def sent(self, text: bytes, at: float) -> None:
-        """Tell of an INSERT, all of it, that goes to the backend as text; at: when it was read."""
-        self._insertions.sent(self.session, text, at)
+    def sent(self, text: bytes, at: float, schema: str | None) -> None:
+        """Tell of an INSERT, all of it, that goes to the backend as text.
+
+        Args:
+            text: the text.
+            at: when it was read.
+            schema: the default schema, as far as it is known.
+        """
+        self._insertions.sent(self.session, text, at, b"", schema)
 
     def executed(self, statement: Prepared, packet: bytes, at: float) -> None:
         """Tell of an execution of a prepared INSERT that no rules are for; packet: all of the EXECUTE."""
@@ -83,7 +90,7 @@ class Trail:
             return
         if self._query_attributes or not count:
             said = Said(statement.text, True, packet[HEADER:], count)
-            statement.types = self._run(said, at) or statement.types
+            statement.types = self._run(said, at, statement.schema) or statement.types
             return
         # what `cut` does, in a third of the time
         bound_at = _BITMAP_AT + (count + 7) // 8
@@ -93,7 +100,8 @@ class Trail:
         if packet[bound_at] == 1:
             end += 2 * count
             statement.types = packet[bound_at + 1 : end]
-        self._insertions.executed(self.session, statement.bare, at, packet[_BITMAP_AT:bound_at] + packet[end:])
+        values = packet[_BITMAP_AT:bound_at] + packet[end:]
+        self._insertions.executed(self.session, statement.bare, at, values, statement.schema)
 
     def attempt(self, command: Command, table: str | None) -> Attempt:
         """Say what is known of a command that has met a conflict; table: the one that its statement names."""
@@ -101,7 +109,8 @@ class Trail:
         # what was sent behind it may be among the commands, and tells nothing of why it was sent
         last = len(self._pending) == 1
         before = tuple([packet[HEADER:] for packet in reversed(self._recent)]) if last else ()
-        attempt = Attempt(self.session, said.text, said.whole, b"", command.started, before, table)
+        schema = self._contents.schema(command)
+        attempt = Attempt(self.session, said.text, said.whole, b"", command.started, before, table, schema=schema)
         if not said.whole or not said.execution:
             return attempt
         found = cut(said.execution, said.parameters, query_attributes=self._query_attributes)
@@ -115,11 +124,11 @@ class Trail:
         """Tell of the session's end."""
         self._insertions.ended(self.session)
 
-    def _run(self, said: Said, at: float) -> bytes:
+    def _run(self, said: Said, at: float, schema: str | None) -> bytes:
         """Tell of any execution of an INSERT; return the types that it brings."""
         found = cut(said.execution, said.parameters, query_attributes=self._query_attributes)
         if found is None:
             return b""
         values, types = found
-        self._insertions.sent(self.session, said.text, at, values)
+        self._insertions.sent(self.session, said.text, at, values, schema)
         return types

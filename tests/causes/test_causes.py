@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from proxy.cli import app
 from proxy.conflicts.conflict import Cause
 from proxy.rules.model import load_rules
-from tests.causes.scenes import BY_EMAIL, SCENES, TABLE, Names, Play, Scene, Stage
+from tests.causes.scenes import BY_EMAIL, SCENES, TABLE, Names, Play, Scene, Stage, fails, works
 from tests.e2e.running import Proxy
 from tests.matrix.model import Failure
 
@@ -41,10 +41,6 @@ def stage(proxy: Proxy, schema: str, prepared: bool, files: Path) -> Iterator[St
         yield Stage(proxy, schema, prepared, direct, files)
 
 
-SEEDS = {scene.name: 4 * number + 1 for number, scene in enumerate(SCENES)}
-"""The first of four seeds: what was inserted in another scene, through the same proxy, would be a retry."""
-
-
 def plays(seed: int, number: int) -> list[Play]:
     return [Play(each, seed) for each in range(seed * number, (seed + 1) * number)]
 
@@ -52,7 +48,7 @@ def plays(seed: int, number: int) -> list[Play]:
 @pytest.mark.parametrize(("server", "scene", "prepared"), CASES, indirect=["server"])
 def test_causes_are_named_rightly(proxy: Proxy, database: str, scene: Scene, prepared: bool, tmp_path: Path) -> None:
     with stage(proxy, database, prepared, tmp_path) as own:
-        scene.play(own, plays(SEEDS[scene.name], REPETITIONS))
+        scene.play(own, plays(1, REPETITIONS))
     found = causes(proxy, database)
     print(f"{scene.name}: {dict(found)}")
     assert sum(found.values()) == REPETITIONS
@@ -63,7 +59,7 @@ def test_causes_are_named_rightly(proxy: Proxy, database: str, scene: Scene, pre
 @pytest.mark.parametrize(("server", "scene", "prepared"), CASES if FULL else CASES[::3], indirect=["server"])
 def test_what_is_suggested_helps(proxy: Proxy, database: str, scene: Scene, prepared: bool, tmp_path: Path) -> None:
     with stage(proxy, database, prepared, tmp_path) as own:
-        scene.play(own, plays(SEEDS[scene.name] + 1, 3))
+        scene.play(own, plays(2, 3))
         suggestion = suggested(proxy, database)
         if scene.left is None:
             assert suggestion["rule"] is None
@@ -76,9 +72,9 @@ def test_what_is_suggested_helps(proxy: Proxy, database: str, scene: Scene, prep
         with own.direct.cursor() as cursor:
             cursor.execute("TRUNCATE people")
         ruled = Stage(proxy, database, prepared, own.direct, tmp_path, ruled=True)
-        scene.play(ruled, plays(SEEDS[scene.name] + 2, 3))
+        scene.play(ruled, plays(3, 3))
         expected: Names = {}
-        for play in plays(SEEDS[scene.name] + 2, 3):
+        for play in plays(3, 3):
             expected |= scene.left(play)
         there = ruled.people()
     assert there.keys() == expected.keys()
@@ -92,12 +88,34 @@ def test_what_is_suggested_helps(proxy: Proxy, database: str, scene: Scene, prep
 def test_all_of_a_herd_race(proxy: Proxy, database: str, prepared: bool, tmp_path: Path) -> None:
     with stage(proxy, database, prepared, tmp_path) as own:
         herd = [own.client(number) for number in range(HERD)]
-        for play in plays(4 * len(SCENES) + 1 + prepared, 5):
+        for play in plays(1, 5):
             for client in herd:
                 client.send(BY_EMAIL, play.email, "one of many")
             replies = [client.read() for client in herd]
             assert sum(isinstance(reply, Failure) for reply in replies) == HERD - 1
     assert causes(proxy, database) == {Cause.RACE: 5 * (HERD - 1)}
+
+
+@pytest.mark.parametrize("server", ["mysql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("prepared", [False, True], ids=["text", "prepared"])
+def test_other_tenants_are_no_cause(proxy: Proxy, database: str, prepared: bool, tmp_path: Path) -> None:
+    """Each has a schema of its own, all of them send the same."""
+    play, tenant = Play(0, 0), f"{database}_tenant"
+    with proxy.connect_directly(autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {tenant}")
+        try:
+            with stage(proxy, database, prepared, tmp_path) as one, stage(proxy, tenant, prepared, tmp_path) as other:
+                other.plant((play.email, "there"))
+                works(one.client(0), BY_EMAIL, play.email, "the same")
+                fails(other.client(0), BY_EMAIL, play.email, "the same")
+                works(one.client(0), BY_EMAIL, f"{play.email}.au", "moves")
+                works(one.client(0), f"USE {tenant}")
+                works(one.client(0), "INSERT INTO people (email, name) VALUES (?, 'moved')", f"{play.email}.au")
+                fails(other.client(0), BY_EMAIL, f"{play.email}.au", "another")
+        finally:
+            cursor.execute(f"DROP DATABASE {tenant}")
+    assert causes(proxy, database) == {}
+    assert causes(proxy, tenant) == {Cause.EXISTING: 1, Cause.RACE: 1}
 
 
 def causes(proxy: Proxy, schema: str) -> Counter[str]:

@@ -62,6 +62,23 @@ def test_what_came_in_after_all_is_remembered_as_before(values: bytes) -> None:
     assert memory.failed(attempt(other, 2.0, values=values)) == Sent(1.0, one)
 
 
+@pytest.mark.parametrize("values", [b"", b"\0\x03a@x"])
+def test_the_same_bytes_in_another_schema_are_another_insert(values: bytes) -> None:
+    memory = Insertions()
+    one, other = memory.opened(), memory.opened()
+    memory.sent(one, TEXT, 1.0, values, "north")
+    memory.sent(other, TEXT, 2.0, values, "south")
+    in_south = attempt(other, 2.0, values=values)._replace(schema="south")
+    in_north = attempt(0, 9.0, values=values)._replace(schema="north")
+    found = list(memory.recent(needle_of("a@x"), 0.0))
+    assert [(each.sent, each.schema) for each in found] == [(Sent(2.0, other), "south"), (Sent(1.0, one), "north")]
+    assert memory.failed(in_south) is None
+    assert [each.schema for each in memory.recent(needle_of("a@x"), 0.0)] == ["north"]
+    memory.came_in(in_south)
+    assert [each.schema for each in memory.recent(needle_of("a@x"), 0.0)] == ["south", "north"]
+    assert memory.failed(in_north) == Sent(1.0, one)
+
+
 def test_what_is_not_known_as_a_whole_does_not_come_in() -> None:
     memory = Insertions()
     part = Attempt(memory.opened(), TEXT, False, started=1.0)

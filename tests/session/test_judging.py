@@ -36,7 +36,7 @@ def second(talk: Talk, answer: bytes, in_force: RuleSet = IGNORE, text: str = IN
 
 def remembers(talk: Talk, text: str = INSERT) -> bool:
     """Tell whether an INSERT is one that has come in, as far as is known."""
-    later = Attempt(99, text.encode(), started=talk.clock.now + 1)
+    later = Attempt(99, text.encode(), started=talk.clock.now + 1, schema="shop")
     return talk.recorder.insertions.failed(later) is not None
 
 
