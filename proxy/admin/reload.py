@@ -1,12 +1,8 @@
 """Reading the files again, by HTTP."""
 
-from typing import Final
-
 from aiohttp import web
 
 from proxy.admin.sources import Reload
-
-RELOAD: Final = "/-/reload"
 
 
 def add_reload(app: web.Application, reload: Reload) -> None:
@@ -16,4 +12,4 @@ def add_reload(app: web.Application, reload: Reload) -> None:
         succeeded, text = await reload()
         return web.Response(status=200 if succeeded else 500, text=f"{text}\n")
 
-    app.router.add_post(RELOAD, handle)
+    app.router.add_post("/-/reload", handle)

@@ -5,7 +5,6 @@ from typing import Final
 
 import typer
 
-from proxy.admin.reload import RELOAD
 from proxy.cli.files import WRONG_INPUT
 from proxy.cli.remote import DEFAULT_ADMIN, Admin, RemoteError, TokenFile, leave_unanswered, send
 from proxy.cli.terminal import shown
@@ -28,7 +27,7 @@ def reload(admin: Admin = DEFAULT_ADMIN, token_file: TokenFile = None) -> None:
     keyclash reload --admin 10.0.0.5:9104 --token-file /etc/keyclash/token
     """  # noqa: D301  # \b keeps click from rewrapping the examples
     try:
-        status, body = send(admin, "POST", RELOAD, token_file)
+        status, body = send(admin, "POST", "/-/reload", token_file)
         text = "\n".join(map(shown, body.decode(errors="replace").splitlines()))
         if status not in _ANSWERS:
             raise RemoteError(f"{admin}: {text}")

@@ -14,7 +14,7 @@ from typing import Final
 
 from proxy.config import Address
 from tests.bench import programs
-from tests.bench.processes import listener
+from tests.bench.processes import cpu, listener
 from tests.bench.rules import rules
 from tests.bench.tables import LOOKUP_PASSWORD, LOOKUP_USER
 from tests.servers.certificates import Certificates
@@ -23,6 +23,9 @@ from tests.servers.recipes import run_environment
 ROOT: Final = Path(__file__).parents[2]
 START_SECONDS: Final = 20.0
 _POLL: Final = 0.02
+_LOOK: Final = 0.5
+_IDLE: Final = 0.05
+"""The share of a core that a peer takes at most that has nothing to do."""
 CONNECTIONS: Final = 9000  # two sockets each, of the 20,000 that a process may usually have
 
 
@@ -87,7 +90,7 @@ def started(recipe: Recipe, folder: Path, server: Address, certificates: Certifi
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT)
     try:
-        if not _greets(process, address):
+        if not (_greets(process, address) and _rests(process)):
             raise PeerError(f"{recipe.name} did not start: {(folder / 'log').read_text(errors='replace')[-2000:]}")
         yield Peer(recipe.name, recipe.kind, address, process.pid, recipe.tls)
     finally:
@@ -124,6 +127,18 @@ def _greets(process: subprocess.Popen[bytes], address: Address) -> bool:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_POLL)
             return False
+    return False
+
+
+def _rests(process: subprocess.Popen[bytes]) -> bool:
+    """Wait until a peer has done what it does at its start; with a thousand rules, tables are looked up for seconds."""
+    for _ in range(round(START_SECONDS / _LOOK)):
+        before = cpu(process.pid)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_LOOK)
+            return False
+        if cpu(process.pid).since(before).total < _IDLE * _LOOK:
+            return True
     return False
 
 

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +24,7 @@ from tests.admin.sources import NOW, sources, written
 from tests.advice.evidence import SAMPLE
 from tests.conflicts.conflicts import conflict
 
+ROOT = Path(__file__).parents[2]
 TOKEN = "0123456789abcdef"
 
 
@@ -145,3 +148,13 @@ def test_an_address_of_something_else_is_told() -> None:
 @pytest.mark.parametrize(("numbers", "drawn"), [([0, 0], "  "), ([0, 1, 4, 8], " ▁▄█"), ([1, 100], "▁█")])
 def test_sparks(numbers: list[int], drawn: str) -> None:
     assert spark(numbers) == drawn
+
+
+@pytest.mark.parametrize("command", ["conflicts", "reload", "suggest"])
+def test_nothing_is_loaded_that_only_a_proxy_needs(command: str) -> None:
+    program = (
+        f"import sys; from proxy.cli import app; app([{command!r}, '--help'], standalone_mode=False)\n"
+        "print({'asyncio', 'aiohttp', 'cryptography', 'structlog'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout.splitlines()[-1], done.stderr) == ("set()", "")
