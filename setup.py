@@ -12,6 +12,7 @@ from setuptools import Extension, setup
 _MODULES = (
     "proxy/conflicts/counters.py",
     "proxy/conflicts/insertions.py",
+    "proxy/conflicts/neighbours.py",
     "proxy/net/epoll_pump.py",
     "proxy/net/pump.py",
     "proxy/net/ring.py",

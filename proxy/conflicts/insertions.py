@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from proxy.conflicts.attempt import Attempt
 from proxy.conflicts.mentions import Needle
+from proxy.conflicts.neighbours import Neighbours
 
 FINGERPRINTS: Final = 32_768
 """How many inserts a generation remembers by their hash; two generations live, at some 150 bytes an insert."""
@@ -54,6 +55,8 @@ class Insertions:
     The same bytes are another INSERT where the default schema is another: with a schema for each tenant, all of them
     send the same.
 
+    neighbours: the other workers, where there are any: what they have sent is found here, too.
+
     What is kept is numbers and bytes, which the garbage collector does not look at: with a tuple for every insert its
     passes would cost more than all else here. A number is milliseconds << 32 | session.
     """
@@ -65,6 +68,7 @@ class Insertions:
         "_executed_in",
         "_last_session",
         "_latest",
+        "_neighbours",
         "_new",
         "_old",
         "_previous",
@@ -73,7 +77,8 @@ class Insertions:
         "_texts_in",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, neighbours: Neighbours | None = None) -> None:
+        self._neighbours = neighbours
         self._new: dict[int, int] = {}
         self._old: dict[int, int] = {}
         self._previous: dict[int, int] = {}
@@ -90,16 +95,22 @@ class Insertions:
     def opened(self) -> int:
         """Give a session that begins its number."""
         self._last_session += 1
-        self._alive.add(self._last_session)
-        return self._last_session
+        session = self._last_session
+        if self._neighbours is not None:
+            session = self._neighbours.number(session)
+            self._neighbours.opened(session)
+        self._alive.add(session)
+        return session
 
     def ended(self, session: int) -> None:
         """Take note of a session's end: what comes again from now on is a retry."""
         self._alive.discard(session)
+        if self._neighbours is not None:
+            self._neighbours.ended(session)
 
     def is_alive(self, session: int) -> bool:
         """Tell whether a session has not ended."""
-        return session in self._alive
+        return session in self._alive or (self._neighbours is not None and self._neighbours.is_open(session))
 
     def sent(self, session: int, text: bytes, at: float, parameters: bytes = b"", schema: str | None = None) -> None:
         """Take note of an INSERT that goes to the backend now.
@@ -116,11 +127,13 @@ class Insertions:
         if parameters or not 1 < size <= _LONGEST_SHORT or text[size - 1] == _SLASH or text[0] == _SLASH:
             self._sent_unusual(session, text, at, parameters, schema)
             return
-        key = hash(text) ^ hash(schema)
+        key = hash(text) ^ hash(schema or "")
         new = self._new
         if key in new or key in self._old:
             self._previous[key] = new.get(key) or self._old[key]
         new[key] = number = _packed(session, at)
+        if self._neighbours is not None:
+            self._neighbours.sent(key, number >> 32, session)
         self._latest = max(self._latest, number)
         self._texts.append(text)
         self._texts_at.append(self._latest)
@@ -139,6 +152,8 @@ class Insertions:
         if before is not None:
             self._previous[key] = before
         self._new[key] = number = _packed(session, at)
+        if self._neighbours is not None:
+            self._neighbours.sent(key, number >> 32, session)
         if len(text) <= _LONGEST_SHORT:
             self._latest = max(self._latest, number)
             self._texts.append(text)
@@ -152,11 +167,13 @@ class Insertions:
         size = len(parameters)
         if size > LONGEST:
             return
-        key = hash((text, parameters)) ^ hash(schema)
+        key = hash((text, parameters)) ^ hash(schema or "")
         new = self._new
         if key in new or key in self._old:
             self._previous[key] = new.get(key) or self._old[key]
         new[key] = number = _packed(session, at)
+        if self._neighbours is not None:
+            self._neighbours.sent(key, number >> 32, session)
         if size <= _LONGEST_SHORT:
             self._latest = max(self._latest, number)
             self._executed.append((text, parameters))
@@ -177,13 +194,21 @@ class Insertions:
         own = _packed(attempt.session, attempt.started)
         for generation in (self._new, self._old):
             if generation.get(key) == own:
-                previous = self._previous.pop(key, None)
-                if previous is None:
-                    del generation[key]
-                else:
-                    generation[key] = previous
+                self._take_back(generation, key)
         self._make_room(attempt)
         return self._last(key)
+
+    def _take_back(self, generation: dict[int, int], key: int) -> None:
+        previous = self._previous.pop(key, None)
+        if previous is None:
+            del generation[key]
+        else:
+            generation[key] = previous
+        if self._neighbours is not None:
+            if previous is None:
+                self._neighbours.failed(key)
+            else:
+                self._neighbours.sent(key, previous >> 32, previous & 0xFFFFFFFF)
 
     def _make_room(self, attempt: Attempt) -> None:
         """See to it that where most inserts fail, what is remembered is not those."""
@@ -221,8 +246,12 @@ class Insertions:
                 yield Recent(sent, text, parameters, schema)
 
     def _last(self, key: int) -> Sent | None:
-        found = self._new.get(key) or self._old.get(key)
-        return None if found is None else _unpacked(found)
+        number = self._new.get(key) or self._old.get(key)
+        found = None if number is None else _unpacked(number)
+        other = None if self._neighbours is None else self._neighbours.last(key)
+        if other is not None and (found is None or other[0] > found.at * 1000):
+            found = Sent(other[0] / 1000, other[1])
+        return found
 
 
 # Most entries are in none of them: so they are searched through all at once, and one by one only if that finds any.
@@ -317,4 +346,4 @@ def _key(attempt: Attempt) -> int | None:
 
 def fingerprint(text: bytes, parameters: bytes, schema: str | None) -> int:
     """Hash a statement but for a comment around it, with its default schema."""
-    return (hash((bare(text), parameters)) if parameters else hash(bare(text))) ^ hash(schema)
+    return (hash((bare(text), parameters)) if parameters else hash(bare(text))) ^ hash(schema or "")

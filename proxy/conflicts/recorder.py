@@ -13,6 +13,7 @@ from proxy.conflicts.counters import Counters
 from proxy.conflicts.insertions import Insertions
 from proxy.conflicts.journal import Journal
 from proxy.conflicts.labels import ConflictLabels, cause_labels, conflict_labels, printable
+from proxy.conflicts.neighbours import Neighbours
 from proxy.conflicts.redaction import digest, redact
 from proxy.conflicts.traces import trace_of
 
@@ -34,7 +35,8 @@ class Recorder:
     show_values: show the value in conflict as it is, instead of a hash that is good for one process's life.
     conflicts_per_second: how many lines a second may be logged, with a burst of one second's worth (at least one);
     0 logs none. clock: seconds, monotonic. facts: what is known of keys. hash_key: 32 bytes, for processes whose hashes
-    are to be the same; None: some of its own. sees_all: no other process sees a part of the inserts.
+    are to be the same; None: some of its own. sees_all: no other process sees a part of the inserts. neighbours: what
+    those tell that do.
 
     Attributes:
         insertions: is told of every INSERT that is sent.
@@ -65,6 +67,7 @@ class Recorder:
         journal: Journal | None = None,
         hash_key: bytes | None = None,
         sees_all: bool = True,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self._counters = counters
         self._log = log
@@ -72,7 +75,7 @@ class Recorder:
         self._hash_key = hash_key or secrets.token_bytes(32)
         self._bucket = TokenBucket(conflicts_per_second, clock)
         self._suppressed = 0
-        self.insertions = Insertions()
+        self.insertions = Insertions(neighbours)
         self.journal = journal or Journal()
         self._judge = Judge(self.insertions, clock, facts, sees_all)
 

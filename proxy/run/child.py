@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from proxy.conflicts.journal import Outbox
+from proxy.conflicts.neighbours import Neighbours
 from proxy.net.door import Entrance
 from proxy.net.loop import Loop
 from proxy.run.channel import Channel, open_channel
@@ -20,6 +21,7 @@ from proxy.run.logs import change_level, configure_logging
 from proxy.run.messages import Ask, Commit, Committed, Drain, Forget, Prepare, Prepared, Ready, Report, SeenDdl, Start
 from proxy.run.outlet import outlet
 from proxy.run.policy import Policy, StartError, make_policy
+from proxy.run.shared_memory import NONE, shared
 from proxy.run.worker import Worker
 
 _log = structlog.get_logger(__name__)
@@ -31,14 +33,18 @@ _LAST_CONNECTIONS: Final = 2.0
 
 
 class Child:
-    """One worker process, from its start to its end. start: the supervisor's first word."""
+    """One worker process, from its start to its end.
 
-    def __init__(self, channel: Channel, handover: socket.socket, start: Start) -> None:
+    start: the supervisor's first word. memory: of all workers, for what they tell one another; None: there is none.
+    """
+
+    def __init__(self, channel: Channel, handover: socket.socket, start: Start, memory: memoryview | None) -> None:
         self._channel = channel
         self._outbox = Outbox(self._report_soon)
         self._policy = make_policy(start.loaded, start.identity)
         self._prepared: Policy | None = None
-        self._worker = Worker(self._policy, self._outbox, start.workers, self._seen_ddl)
+        neighbours = None if memory is None else Neighbours(memory, start.index, start.workers)
+        self._worker = Worker(self._policy, self._outbox, start.workers, self._seen_ddl, neighbours)
         self._entrances: list[Entrance] = [self._worker.listener.entrance(address) for address in start.addresses]
         self._taker = Taker(handover, self._take)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -150,16 +156,23 @@ class Child:
         self._channel.send(SeenDdl(schema, table))
 
 
-def main(control: int, handover: int) -> None:
-    """Run a worker; control, handover: the numbers of its ends of the two pairs of sockets."""
+def main(control: int, handover: int, memory: int) -> None:
+    """Run a worker.
+
+    Args:
+        control: the number of its end of the pair of sockets for messages.
+        handover: of that for clients.
+        memory: of the memory that it shares; NONE if there is none.
+    """
     # The terminal's Ctrl-C, and a service manager's SIGTERM, come to all processes of a group: the supervisor follows.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     with asyncio.Runner(loop_factory=Loop) as runner:
-        runner.run(_run(socket.socket(fileno=control), socket.socket(fileno=handover)))
+        mapped = None if memory == NONE else shared(memory)
+        runner.run(_run(socket.socket(fileno=control), socket.socket(fileno=handover), mapped))
 
 
-async def _run(control: socket.socket, handover: socket.socket) -> None:
+async def _run(control: socket.socket, handover: socket.socket, memory: memoryview | None) -> None:
     channel = await open_channel(control)
     try:
         start = await channel.receive()
@@ -169,7 +182,7 @@ async def _run(control: socket.socket, handover: socket.socket) -> None:
     with outlet(sys.stderr) as stream:
         configure_logging(log.level, log.format, stream)
         structlog.contextvars.bind_contextvars(worker=start.index)
-        await Child(channel, handover, start).run()
+        await Child(channel, handover, start, memory).run()
     channel.close()
 
 

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import itertools
+import os
+import secrets
 import signal
 import socket
 import sys
@@ -17,6 +19,7 @@ from proxy.admin.sources import OpenSession
 from proxy.conflicts.counters import Counters
 from proxy.conflicts.journal import Journal
 from proxy.conflicts.labels import Result
+from proxy.conflicts.neighbours import PART
 from proxy.net.listening import Listening
 from proxy.net.side import describe
 from proxy.rules.match import RuleSet
@@ -26,6 +29,7 @@ from proxy.run.handover import Dispatcher, Handover
 from proxy.run.limits import own_limits
 from proxy.run.messages import Ask, Commit, Committed, Drain, Forget, Prepare, Prepared, Ready, Report, SeenDdl, Start
 from proxy.run.policy import Policy, StartError
+from proxy.run.shared_memory import NONE, share
 from proxy.run.tables import exact_tables, table_cache
 
 _log = structlog.get_logger(__name__)
@@ -110,6 +114,8 @@ class Team:
         self._keepers: list[asyncio.Task[None]] = []
         self._watch: asyncio.Task[None] | None = None
         self._numbers = itertools.count(1)
+        self._memory = share(workers * PART)
+        self._hash_seed = str(secrets.randbelow(1 << 32))
         self._listenings: Sequence[Listening] = ()
         self._dispatcher = Dispatcher((), self._handovers)
         self._serving = asyncio.Event()
@@ -197,6 +203,9 @@ class Team:
             await asyncio.wait([self._watch])
         if self._tables is not None:
             await self._tables.close()
+        if self._memory != NONE:
+            os.close(self._memory)
+            self._memory = NONE
 
     def abort(self) -> None:
         """Cut every session off; a `drain` that is under way comes to its end."""
@@ -239,11 +248,13 @@ class Team:
         with contextlib.ExitStack() as opened:
             control, its_control = _pair(socket.SOCK_STREAM, opened)
             handover, its_handover = _pair(socket.SOCK_SEQPACKET, opened)
-            ends = (its_control.fileno(), its_handover.fileno())
+            passed = (its_control.fileno(), its_handover.fileno(), self._memory)
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "proxy.run.child", *map(str, ends)),
-                pass_fds=ends,
+                *(sys.executable, "-m", "proxy.run.child", *map(str, passed)),
+                pass_fds=[fd for fd in passed if fd != NONE],
                 stdin=asyncio.subprocess.DEVNULL,
+                # All of them give the same bytes the same hash, which is a secret of this team's.
+                env=os.environ | {"PYTHONHASHSEED": self._hash_seed},
             )
             opened.pop_all()
         its_control.close()

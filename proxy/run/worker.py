@@ -14,6 +14,7 @@ from proxy.conflicts import message
 from proxy.conflicts.counters import Counters
 from proxy.conflicts.journal import Journal
 from proxy.conflicts.labels import Result
+from proxy.conflicts.neighbours import Neighbours
 from proxy.conflicts.recorder import Recorder
 from proxy.net.idleness import Idleness
 from proxy.net.listener import Listener
@@ -47,7 +48,7 @@ class Worker:
     """Serves clients by a policy, which may be exchanged.
 
     journal: keeps the conflicts. workers: how many there are, which share what may be logged. seen_ddl: is told of DDL
-    that comes by, for another worker may know the table.
+    that comes by, for another worker may know the table. neighbours: what the other workers tell of their inserts.
 
     Attributes:
         rules: those in force; sessions see it when they are exchanged.
@@ -58,7 +59,14 @@ class Worker:
     Raises ConfigError if the lookup's account has no password.
     """
 
-    def __init__(self, policy: Policy, journal: Journal, workers: int = 1, seen_ddl: Forgets | None = None) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        journal: Journal,
+        workers: int = 1,
+        seen_ddl: Forgets | None = None,
+        neighbours: Neighbours | None = None,
+    ) -> None:
         config = policy.config
         self.rules = policy.loaded.rules
         self._workers = workers
@@ -81,6 +89,7 @@ class Worker:
             journal=journal,
             hash_key=policy.identity.hash_key,
             sees_all=workers == 1,
+            neighbours=neighbours,
         )
         self._settings = self._session_settings(policy)
         self.listener = Listener(

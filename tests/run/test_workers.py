@@ -30,6 +30,7 @@ from proxy.config import (
     load_config,
     parse_workers,
 )
+from proxy.conflicts.causes import LOCK_WAIT
 from proxy.rules.match import RuleSet
 from proxy.run import team as team_module
 from proxy.run.cores import cores
@@ -84,6 +85,12 @@ async def sessions(running: Running) -> Counter[int]:
     """Count the sessions of each worker."""
     await running.crew.refresh(True)
     return Counter({index: len(member.listed) for index, member in team(running)._members.items()})
+
+
+async def causes(running: Running) -> dict[str, int]:
+    """Count the conflicts by their causes."""
+    found = re.findall(r'keyclash_conflict_causes_total\{cause="(\w+)".*\} (\d+)', await scrape(running))
+    return {cause: int(count) for cause, count in found}
 
 
 async def close(*clients: Connection[Cursor]) -> None:
@@ -248,6 +255,7 @@ async def test_abort_ends_a_stop_that_waits(running: Running, behind: Backend) -
 # Reload, with real servers
 
 
+WAITS = "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'"
 RULE = "rules:\n  - {{name: {name}, table: t, columns: [id], action: {action}}}\n"
 
 
@@ -307,6 +315,35 @@ async def test_ddl_that_one_worker_sees_is_known_to_all(
             await running.crew.refresh(False)
         await asyncio.to_thread(run, other, "INSERT INTO t (id, a, b) VALUES (3, 3, 1)")
         assert rows(one, "SELECT * FROM t") == [(1, 1, 1)]
+        await close(one, other)
+
+
+@pytest.mark.parametrize("server", ["mysql", "mariadb"], indirect=True)
+async def test_what_was_sent_through_another_worker_is_known(server: Server, database: str) -> None:
+    insert = "INSERT INTO t VALUES ({}, 'the same')".format
+    async with serve(config(Address(server.host, server.port))) as running:
+        login = {"user": server.user, "password": server.password, "database": database, "autocommit": True}
+        one, other = await connect(running, **login), await connect(running, **login)
+        assert await sessions(running) == {0: 1, 1: 1}
+        await asyncio.to_thread(run, one, "CREATE TABLE t (id INT PRIMARY KEY, a TEXT)", insert(1))
+        await close(one)
+        await until(running, "keyclash_sessions 1.0")
+        with pytest.raises(pymysql.err.IntegrityError):
+            await asyncio.to_thread(run, other, insert(1))
+        assert await causes(running) == {"retry": 1}
+
+        one = await connect(running, **login)
+        assert await sessions(running) == {0: 1, 1: 1}
+        await asyncio.to_thread(run, one, "BEGIN", insert(2))
+        await asyncio.to_thread(run, other, "SET innodb_lock_wait_timeout = 50")
+        waiting = asyncio.create_task(asyncio.to_thread(run, other, insert(2)))
+        while await asyncio.to_thread(rows, one, WAITS) == [("Innodb_row_lock_current_waits", "0")]:
+            assert not waiting.done()
+        await asyncio.to_thread(run, one, f"DO SLEEP({2 * LOCK_WAIT})")
+        await asyncio.to_thread(run, one, "COMMIT")
+        with pytest.raises(pymysql.err.IntegrityError):
+            await waiting
+        assert await causes(running) == {"retry": 1, "race": 1}
         await close(one, other)
 
 
