@@ -46,7 +46,7 @@ def main() -> None:
     with ExitStack() as stack:
         server = stack.enter_context(filled_server())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="keyclash-bench-")))
-        bench = Bench(stack, Site(server, folder), options.peer, options.seconds)
+        bench = Bench(Site(server, folder), options.peer, options.seconds)
         for number in range(options.rounds):
             bench.round(number, wanted)
     reached = goals(bench.results)
@@ -85,26 +85,33 @@ def _is_wanted(workload: Workload, patterns: Sequence[str] | None) -> bool:
 class Bench:
     """The peers that run, and what was measured of them."""
 
-    def __init__(self, stack: ExitStack, site: Site, others: Sequence[Peer], seconds: float) -> None:
+    def __init__(self, site: Site, others: Sequence[Peer], seconds: float) -> None:
         self.failures: list[str] = []
         self._site = site
         self._seconds = seconds
         self._address = Address(site.server.host, site.server.port)
-        self._recipes: dict[str, Recipe] = {}
+        self._recipes = {recipe.name: recipe for recipe in _recipes()}
         self._certificates = put_certificates(site.folder)
-        own = [peer for recipe in _recipes() if (peer := self._start(stack, recipe))]
-        self._peers = [*own, *others, Peer("direct", Kind.DIRECT, self._address, None)]
-        self.results = Results({peer.name: peer.kind for peer in self._peers})
+        self._others = (*others, Peer("direct", Kind.DIRECT, self._address, None))
+        self._peers: Sequence[Peer] = ()
+        kinds = {name: recipe.kind for name, recipe in self._recipes.items()}
+        self.results = Results(kinds | {peer.name: peer.kind for peer in self._others})
 
     def round(self, number: int, wanted: Sequence[Workload]) -> None:
-        """Measure everything once; each round begins with another peer, so that none is always the first."""
-        for turns, group in groupby(wanted, _turns):
-            members = tuple(group)
-            if turns:
-                self._in_turns(number, turns, members)
-            for workload in members:
-                if not isinstance(workload.load, Single):
-                    self._one_by_one(number, workload, workload.load)
+        """Measure everything once, each time from another peer on, so that none is always the first.
+
+        They are started anew: how a process lies in memory makes some per cent of difference for as long as it lives.
+        """
+        with ExitStack() as stack:
+            own = [peer for recipe in self._recipes.values() if (peer := self._start(stack, recipe, number))]
+            self._peers = (*own, *self._others)
+            for turns, group in groupby(wanted, _turns):
+                members = tuple(group)
+                if turns:
+                    self._in_turns(number, turns, members)
+                for workload in members:
+                    if not isinstance(workload.load, Single):
+                        self._one_by_one(number, workload, workload.load)
 
     def _in_turns(self, number: int, turns: str, group: Sequence[Workload]) -> None:
         console.print(f"[dim]round {number + 1}: {turns}, in turns[/]", highlight=False)
@@ -138,16 +145,13 @@ class Bench:
                 peer = stack.enter_context(started(recipe, folder / "peer", self._address, self._certificates))
             return load.measure(peer, self._site, self._seconds)
 
-    def _start(self, stack: ExitStack, recipe: Recipe) -> Peer | None:
+    def _start(self, stack: ExitStack, recipe: Recipe, number: int) -> Peer | None:
+        folder = self._site.folder / f"{recipe.name}-{number}"
         try:
-            peer = stack.enter_context(
-                started(recipe, self._site.folder / recipe.name, self._address, self._certificates)
-            )
+            return stack.enter_context(started(recipe, folder, self._address, self._certificates))
         except (PeerError, RuntimeError) as error:
             self._failed(f"{recipe.name} is left out: {error}")
             return None
-        self._recipes[recipe.name] = recipe
-        return peer
 
     def _failed_through(self, workload: str, peer: Peer, error: Exception) -> None:
         self._failed(f"{workload}, {peer.name}: {error}")

@@ -226,7 +226,7 @@ def _keyclash(place: Place, *, count: int, options: tuple[str, ...] = ()) -> lis
     (place.folder / "proxy.yaml").write_text(f"""\
 listen: {place.listen}
 backend: {place.server}
-admin: 127.0.0.1:{free_port()}
+admin: 127.0.0.1:0
 rules: rules.yaml
 client_tls: {{cert: {place.certificates.certificate}, key: {place.certificates.key}}}
 backend_tls: {{mode: AS_CLIENT}}
