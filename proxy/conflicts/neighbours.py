@@ -7,8 +7,8 @@ taken. What can be compiled is: see `neighbours.pxd`.
 A part, of the worker whose index it has, is numbers of 8 bytes:
 
     3 x 65,536  the hash, milliseconds of the monotonic clock and the session's number, at the place that the hash's
-                last bits tell; three times zero: nothing
-    16,384      a bit for each session, by its number among the worker's own: it is open
+                last bits tell; where the moment is zero there is nothing
+    32,768      in the lower half of each, a bit for each session, by its number among the worker's own: it is open
 """
 
 from typing import Final

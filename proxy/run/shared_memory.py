@@ -10,12 +10,17 @@ NONE = -1
 
 def share(size: int) -> int:
     """Return the descriptor of so many bytes of memory, all zero; it takes no more of it than is written to."""
-    if hasattr(os, "memfd_create"):
-        with contextlib.suppress(OSError):  # a sandbox may not allow it
+    if not hasattr(os, "memfd_create"):
+        return NONE
+    with contextlib.ExitStack() as made:
+        try:
             fd = os.memfd_create("keyclash")
+            made.callback(os.close, fd)
             os.ftruncate(fd, size)
-            return fd
-    return NONE
+        except OSError:  # a sandbox may not allow it
+            return NONE
+        made.pop_all()
+    return fd
 
 
 def shared(fd: int) -> memoryview:

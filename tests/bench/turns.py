@@ -35,13 +35,15 @@ class Player:
     event: Event
     processes: Sequence[int]
     durations: list[float] = field(default_factory=list)
-    cpu: list[Cpu] = field(default_factory=list)
     statements: int = 0
+    first: Cpu | None = None
+    last: Cpu | None = None
 
     def turn(self) -> Figures:
         """Repeat the event for the time of a turn, and return what came of it. Raises LoadError, OSError."""
+        self.first = self.first or cpu_of(self.processes)
         for _ in range(_FIRST):
-            self.event()
+            self.statements += self.event()
         before = cpu_of(self.processes)
         began = ended = time.perf_counter()
         durations: list[float] = []
@@ -51,9 +53,9 @@ class Player:
             now = time.perf_counter()
             durations.append(now - ended)
             ended = now
-        used = cpu_of(self.processes).since(before)
+        self.last = cpu_of(self.processes)
+        used = self.last.since(before)
         self.durations += durations
-        self.cpu.append(used)
         self.statements += statements
         figures = {"qps": statements / (ended - began), "p50_ms": median(durations) * 1000}
         return figures | ({"cpu_us": used.total * 1e6 / statements} if self.processes else {})
@@ -62,9 +64,10 @@ class Player:
         """Return what a turn is too short for."""
         histogram = [(duration * 1000, 1) for duration in sorted(self.durations)]
         figures = {"p99_ms": percentile(histogram, 99)}
-        if self.processes:
-            figures["user_us"] = sum(used.user for used in self.cpu) * 1e6 / self.statements
-            figures["system_us"] = sum(used.system for used in self.cpu) * 1e6 / self.statements
+        if self.processes and self.first is not None and self.last is not None:
+            used = self.last.since(self.first)  # the kernel samples these two, at moments that are further apart
+            figures["user_us"] = used.user * 1e6 / self.statements
+            figures["system_us"] = used.system * 1e6 / self.statements
         return figures
 
 

@@ -35,6 +35,7 @@ from proxy.rules.match import RuleSet
 from proxy.run import team as team_module
 from proxy.run.cores import cores
 from proxy.run.policy import StartError
+from proxy.run.shared_memory import NONE, share
 from proxy.run.supervisor import Running, serve
 from proxy.run.team import Team
 from tests.e2e.users import rows, run
@@ -345,6 +346,29 @@ async def test_what_was_sent_through_another_worker_is_known(server: Server, dat
             await waiting
         assert await causes(running) == {"retry": 1, "race": 1}
         await close(one, other)
+
+
+async def test_without_memory_to_share_they_serve_all_the_same(
+    behind: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sandbox may refuse it, or the bytes that it is to have."""
+    closed: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "memfd_create", lambda name: 1 << 20)
+        patch.setattr(os, "ftruncate", refuse)
+        patch.setattr(os, "close", closed.append)
+        assert share(1) == NONE
+    assert closed == [1 << 20]
+    monkeypatch.setattr(os, "memfd_create", refuse)
+    async with serve(config(behind.address), RuleSet()) as running:
+        assert team(running)._memory == NONE
+        client = await connect(running)
+        await asyncio.to_thread(client.ping)
+        await close(client)
+
+
+def refuse(*_: object) -> int:
+    raise PermissionError(errno.EPERM, "refused")
 
 
 async def test_a_file_that_a_worker_cannot_follow_changes_none(behind: Backend, tmp_path: Path) -> None:
